@@ -1,0 +1,46 @@
+/** Who asks for an operation, and how far they reach. Every operation of a domain takes one. */
+import { PosternError } from './errors.ts'
+import { DEPLOYMENT_TENANT } from './ids.ts'
+import { missingScopes } from './scope.ts'
+
+export interface Caller {
+  readonly type: 'operator' | 'system'
+  /** The operator's credential id, or `system`. It is what the audit names. */
+  readonly id: string
+  /** The tenant this caller is confined to; null reaches the whole deployment. */
+  readonly tenant: string | null
+  readonly scopes: readonly string[]
+  /** The resource ids this caller is confined to; null: all. */
+  readonly resources: readonly string[] | null
+  /** The caller's address, coarse, for the audit. */
+  readonly network?: string
+}
+
+/** Upkeep and the command line on the data folder act as this. */
+export function systemCaller(scopes: readonly string[]): Caller {
+  return { type: 'system', id: 'system', tenant: null, scopes, resources: null }
+}
+
+export function reachesTenant(caller: Caller, tenant: string): boolean {
+  return caller.tenant === null || caller.tenant === tenant
+}
+
+export function reachesResource(caller: Caller, resource: string): boolean {
+  return caller.resources === null || caller.resources.includes(resource)
+}
+
+/** The tenant an operator's own credential belongs to in storage. */
+export function tenantOf(caller: Caller): string {
+  return caller.tenant ?? DEPLOYMENT_TENANT
+}
+
+export function requireDeployment(caller: Caller, what: string): void {
+  if (caller.tenant !== null) throw new PosternError('forbidden', `${what} needs a deployment operator.`)
+}
+
+/** Nobody grants more than they hold. */
+export function requireHeld(caller: Caller, scopes: readonly string[]): void {
+  const missing = missingScopes(caller.scopes, scopes)
+  if (missing.length > 0)
+    throw new PosternError('forbidden', `You cannot grant what you do not hold: ${missing.join(' ')}.`)
+}

@@ -1,0 +1,31 @@
+/** What a credential looks like inside other text: for redaction, and for finding one in a URL. */
+
+/** A key of ours, a JWT, or whatever follows an authentication scheme. Global: use with `replace` or `matchAll`. */
+const KEY = '\\b[a-z][a-z0-9]{0,15}_(?:live|test)_[0-9A-Za-z]{8,64}'
+const JWT = '\\beyJ[\\w-]{5,}\\.[\\w-]{5,}\\.[\\w-]*'
+const SCHEME = '\\b(?:Bearer|DPoP|Basic)\\s+[\\w.~+/=-]{8,}'
+
+const ANY = new RegExp(`${KEY}|${JWT}|${SCHEME}`, 'gi')
+const KEY_ONLY = new RegExp(KEY, 'g')
+
+/** Replaces every credential in `text`; a key keeps its prefix and environment, so that a log still helps. */
+export function redactCredentials(text: string): string {
+  return text.replace(ANY, (found) => {
+    const key = /^([a-z][a-z0-9]{0,15}_(?:live|test)_)/.exec(found)
+    if (key) return `${key[1]}[redacted]`
+    const scheme = /^(Bearer|DPoP|Basic)\s/i.exec(found)
+    return scheme ? `${scheme[1]} [redacted]` : '[redacted]'
+  })
+}
+
+/** The keys that stand in a URL's path, query or fragment, percent-decoding first; at most four. */
+export function keysInUrl(url: string): string[] {
+  if (!url.includes('_') && !url.includes('%')) return []
+  let text = url
+  try {
+    text = decodeURIComponent(url)
+  } catch {
+    // A malformed escape hides nothing that the raw text does not show.
+  }
+  return [...text.matchAll(KEY_ONLY)].slice(0, 4).map((match) => match[0])
+}

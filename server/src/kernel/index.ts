@@ -1,0 +1,13 @@
+/** Words that every module shares: principal, denial, scope, ids, clock, errors, and http's ports. No I/O. */
+export * from './base62.ts'
+export * from './caller.ts'
+export * from './clock.ts'
+export * from './credential-text.ts'
+export * from './denial.ts'
+export * from './errors.ts'
+export * from './ids.ts'
+export * from './network.ts'
+export * from './ports.ts'
+export * from './principal.ts'
+export * from './scope.ts'
+export * from './secrets.ts'

@@ -1,0 +1,31 @@
+/** Scope tokens and sets (RFC 6749, section 3.3), and the scopes of the management API. */
+
+/** One scope token: printable ASCII without space, quote and backslash; at most 128 characters. */
+export const SCOPE_PATTERN = '^[\\x21\\x23-\\x5B\\x5D-\\x7E]{1,128}$'
+const SCOPE = new RegExp(SCOPE_PATTERN)
+
+export function isScope(text: string): boolean {
+  return SCOPE.test(text)
+}
+
+/** The members of `wanted` that `held` lacks, in order. Empty means: enough. */
+export function missingScopes(held: readonly string[], wanted: readonly string[]): string[] {
+  return wanted.filter((scope) => !held.includes(scope))
+}
+
+/** Scopes of the management resource. What each one opens is its description, shown to operators. */
+export const MANAGEMENT_SCOPES = [
+  { name: 'verify', description: 'Ask whether a credential is valid' },
+  { name: 'tenants:read', description: 'Read tenants' },
+  { name: 'tenants:write', description: 'Create, change and delete tenants' },
+  { name: 'resources:read', description: 'Read resources (APIs) and their scopes' },
+  { name: 'resources:write', description: 'Create, change and delete resources (APIs)' },
+  { name: 'keys:read', description: 'Read API keys, never their secrets' },
+  { name: 'keys:write', description: 'Issue, change, rotate, revoke and import API keys' },
+  { name: 'operators:read', description: 'Read operators' },
+  { name: 'operators:write', description: 'Create and revoke operators, never with more than one holds' },
+  { name: 'audit:read', description: 'Read the audit log and the activity log' },
+  { name: 'deployment:write', description: 'Rotate the pepper and other deployment-wide upkeep' },
+] as const
+
+export type ManagementScope = (typeof MANAGEMENT_SCOPES)[number]['name']
