@@ -30,7 +30,10 @@ export function parseCidrs(blocks: readonly string[]): CidrList {
 
 export function inCidrs(address: string, list: CidrList): boolean {
   const parsed = parseAddress(address)
-  return parsed !== undefined && list.some(([base, bits]) => base.kind() === parsed.kind() && parsed.match(base, bits))
+  return (
+    parsed !== undefined &&
+    list.some(([base, bits]) => base.kind() === parsed.kind() && parsed.match(base, bits))
+  )
 }
 
 /** The address, coarse: /24 of IPv4, /48 of IPv6, as kept in activity and last use. */

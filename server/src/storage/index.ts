@@ -1,0 +1,11 @@
+/**
+ * Storage: SQLite and Postgres behind one face. Group commit, point reads, long reads, one migration timeline.
+ * Only a module's `store.ts` uses it.
+ */
+export type { EndStep, Transaction } from './group-writer.ts'
+export { migrate, MIGRATIONS, schemaState } from './migrate.ts'
+export { HINT_CHANNEL } from './hint-channel.ts'
+export { type Dialect, RetryableConflict, StorageUnavailable, UniqueViolation } from './sql-connection.ts'
+export type { Storage, StorageTesting } from './storage.ts'
+export { openStorage } from './open-storage.ts'
+export { forShare, forUpdate } from './locking.ts'

@@ -1,0 +1,149 @@
+/**
+ * SQLite: one writer thread a process, a read-only connection on the main thread for point reads, and a second thread,
+ * started when first needed, for reads that may take long.
+ */
+import { chmodSync } from 'node:fs'
+import type { Kysely } from 'kysely'
+import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import type { Clock } from '../kernel/index.ts'
+import { GroupWriter } from './group-writer.ts'
+import { kyselyOver } from './kysely-dialect.ts'
+import type { Storage, StorageTesting } from './storage.ts'
+import { type SqlConnection, type SqlResult, StorageUnavailable } from './sql-connection.ts'
+import { applyPragmas, openStatement, sqliteError, type StatementCache } from './sqlite-statements.ts'
+import type { ThreadReply, ThreadRequest } from './sqlite-thread.ts'
+
+/** How often the reader asks whether another connection has committed. */
+const WATCH_MS = 20
+
+export async function openSqlite(file: string, clock: Clock, testing: StorageTesting = {}): Promise<Storage> {
+  const writerThread = new SqliteThread(file, false)
+  await writerThread.execute('SELECT 1', [])
+  chmodSync(file, 0o600)
+  const reader = openReader(file)
+  let scanThread: SqliteThread | undefined
+
+  const writer = new GroupWriter({
+    dialect: 'sqlite',
+    clock,
+    begin: 'BEGIN IMMEDIATE',
+    connect: async () => ({
+      execute: (sql, parameters) => writerThread.execute(sql, parameters),
+      release: () => {},
+    }),
+    ...testing,
+  })
+
+  const read = kyselyOver('sqlite', reader)
+  const scan = kyselyOver('sqlite', {
+    execute: (sql, parameters) => (scanThread ??= new SqliteThread(file, true)).execute(sql, parameters),
+  })
+
+  const listeners = new Set<() => void>()
+  let version = reader.dataVersion()
+  const watcher = setInterval(() => {
+    const now = reader.dataVersion()
+    if (now === version) return
+    version = now
+    for (const listener of listeners) listener()
+  }, WATCH_MS)
+  watcher.unref()
+
+  return {
+    dialect: 'sqlite',
+    read: <Tables>() => read as Kysely<Tables>,
+    scan: <Tables>() => scan as Kysely<Tables>,
+    write: (work) => writer.write(work),
+    watch(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async close() {
+      clearInterval(watcher)
+      await writer.close()
+      reader.close()
+      await Promise.all([writerThread.close(), scanThread?.close()])
+    },
+  }
+}
+
+interface Reader extends SqlConnection {
+  dataVersion(): number
+  close(): void
+}
+
+function openReader(file: string): Reader {
+  const db = new DatabaseSync(file, { readOnly: true })
+  applyPragmas(db, true)
+  const cache: StatementCache = new Map()
+  const dataVersion = db.prepare('PRAGMA data_version')
+  return {
+    async execute(sql, parameters) {
+      try {
+        const statement = openStatement(db, cache, sql)
+        return { rows: statement.all(...(parameters as string[])) as Record<string, unknown>[], changes: 0 }
+      } catch (error) {
+        const { message, errcode } = error as { message: string; errcode?: number }
+        throw sqliteError(message, errcode ?? 0)
+      }
+    },
+    dataVersion: () => (dataVersion.get() as { data_version: number }).data_version,
+    close: () => db.close(),
+  }
+}
+
+/** The main thread's end of a SQLite thread. A thread that dies is replaced at the next statement. */
+class SqliteThread implements SqlConnection {
+  readonly #file: string
+  readonly #readOnly: boolean
+  #worker: Worker | undefined
+  #next = 0
+  #waiting = new Map<number, PromiseWithResolvers<SqlResult>>()
+
+  constructor(file: string, readOnly: boolean) {
+    this.#file = file
+    this.#readOnly = readOnly
+  }
+
+  execute(sql: string, parameters: readonly unknown[]): Promise<SqlResult> {
+    const worker = (this.#worker ??= this.#start())
+    const waiting = Promise.withResolvers<SqlResult>()
+    const request: ThreadRequest = { id: this.#next++, sql, parameters }
+    this.#waiting.set(request.id, waiting)
+    if (this.#waiting.size === 1) worker.ref()
+    worker.postMessage(request)
+    return waiting.promise
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate()
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./sqlite-thread.ts', import.meta.url), {
+      workerData: { file: this.#file, readOnly: this.#readOnly },
+      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--test')),
+    })
+    worker.unref()
+    worker.on('message', (reply: ThreadReply) => this.#settle(reply))
+    worker.on('error', (error) => this.#fail(error))
+    worker.on('exit', (code) => this.#fail(new Error(`The SQLite thread ended with code ${code}.`)))
+    return worker
+  }
+
+  #settle(reply: ThreadReply): void {
+    const waiting = this.#waiting.get(reply.id)
+    this.#waiting.delete(reply.id)
+    if (this.#waiting.size === 0) this.#worker?.unref()
+    if ('message' in reply) waiting?.reject(sqliteError(reply.message, reply.errcode))
+    else waiting?.resolve(reply)
+  }
+
+  #fail(error: unknown): void {
+    this.#worker = undefined
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const one of waiting) one.reject(new StorageUnavailable('The database thread stopped.', error))
+  }
+}
