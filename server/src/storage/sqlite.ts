@@ -123,7 +123,7 @@ class SqliteThread implements SqlConnection {
   #start(): Worker {
     const worker = new Worker(new URL('./sqlite-thread.ts', import.meta.url), {
       workerData: { file: this.#file, readOnly: this.#readOnly },
-      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--test')),
+      execArgv: [],
     })
     worker.unref()
     worker.on('message', (reply: ThreadReply) => this.#settle(reply))

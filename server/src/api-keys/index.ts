@@ -1,0 +1,18 @@
+/**
+ * API keys and their whole life: format, issue, change, rotate, revoke, bulk work, import, and the operators that
+ * manage a deployment. A key is stored as a peppered hash and shown once.
+ */
+export { type ApiKey, type IssuedKey, keyStatus, type KeyStatus } from './api-key.ts'
+export { findPresentedKey, type PresentedKey } from './find-presented-key.ts'
+export { issueApiKey, type IssueInput } from './issue-api-key.ts'
+export type { KeyContext } from './key-context.ts'
+export { hasKeyForm, parseKey } from './key-format.ts'
+export { KeyUse } from './key-use.ts'
+export { keyRoutes } from './routes.ts'
+export { bulkKeyRoutes } from './bulk-routes.ts'
+export { createOperator } from './operators.ts'
+export { operatorRoutes } from './operator-routes.ts'
+export { pepperRoutes } from './pepper-routes.ts'
+export { Peppers } from './peppers.ts'
+export { revokeApiKey } from './change-api-keys.ts'
+export { rotateApiKey } from './rotate-api-key.ts'

@@ -1,0 +1,152 @@
+/** Lists of keys: filters, pages, counts. On their own thread or connection, never on the hot path. */
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
+import { MANAGEMENT_RESOURCE } from '../kernel/index.ts'
+import { forUpdate, type Storage, type Transaction } from '../storage/index.ts'
+import type { ApiKey, KeyStatus } from './api-key.ts'
+import { type ApiKeyTable, keyFromRow } from './store.ts'
+
+interface Tables {
+  api_keys: ApiKeyTable
+  api_key_networks: NetworkRow
+}
+
+export interface NetworkRow {
+  key_id: string
+  network: string
+  first_seen: number
+  last_seen: number
+  uses: number
+}
+
+export interface KeyFilter {
+  readonly tenantId?: string | undefined
+  readonly owner?: string | undefined
+  readonly resourceId?: string | undefined
+  /** Resources to stay within: the caller's. */
+  readonly resourceIds?: readonly string[] | undefined
+  readonly scope?: string | undefined
+  readonly environment?: string | undefined
+  readonly name?: string | undefined
+  readonly status?: KeyStatus | undefined
+  readonly lastUsedBeforeMs?: number | undefined
+  readonly expiringBeforeMs?: number | undefined
+  readonly createdBeforeMs?: number | undefined
+  readonly ids?: readonly string[] | undefined
+  /** Leaves out keys that have a successor: they are already being rotated. */
+  readonly notRotated?: boolean | undefined
+}
+
+/** In the order of ids, above `after`. Operators' keys are in no list but their own. */
+export async function selectKeys(
+  storage: Storage,
+  filter: KeyFilter,
+  page: { after?: string | undefined; limit: number; nowMs: number; operators?: boolean },
+): Promise<ApiKey[]> {
+  const query = filtered(storage.scan<Tables>(), filter, page.nowMs, page.operators ?? false)
+    .selectAll()
+    .orderBy('id')
+    .limit(page.limit)
+  const rows = await (page.after === undefined ? query : query.where('id', '>', page.after)).execute()
+  return rows.map(keyFromRow)
+}
+
+/** The same, locked in the order of ids: a batch of bulk work. */
+export async function lockKeys(
+  tx: Transaction,
+  filter: KeyFilter,
+  page: { after?: string | undefined; limit: number; nowMs: number },
+): Promise<ApiKey[]> {
+  let query = filtered(tx.over<Tables>(), filter, page.nowMs, false).selectAll().orderBy('id').limit(page.limit)
+  if (page.after !== undefined) query = query.where('id', '>', page.after)
+  return (await forUpdate(tx, query).execute()).map(keyFromRow)
+}
+
+export async function countKeys(
+  storage: Storage,
+  filter: KeyFilter,
+  nowMs: number,
+): Promise<{ matched: number; byOwner: { owner: string; count: number }[] }> {
+  const base = filtered(storage.scan<Tables>(), filter, nowMs, false)
+  const total = await base.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+  const byOwner = await base
+    .select(({ fn }) => ['owner', fn.countAll<number>().as('count')])
+    .groupBy('owner')
+    .orderBy('count', 'desc')
+    .orderBy('owner')
+    .limit(20)
+    .execute()
+  return { matched: Number(total.count), byOwner: byOwner.map((row) => ({ owner: row.owner, count: Number(row.count) })) }
+}
+
+/** Where a key was used from, latest first. */
+export async function selectNetworks(storage: Storage, keyId: string): Promise<NetworkRow[]> {
+  return storage
+    .read<Tables>()
+    .selectFrom('api_key_networks')
+    .selectAll()
+    .where('key_id', '=', keyId)
+    .orderBy('last_seen', 'desc')
+    .limit(20)
+    .execute()
+}
+
+/** How many deployment operators could still manage operators if `except` were gone. */
+export async function countDeploymentOperators(tx: Transaction, tenantId: string, except: string, nowMs: number): Promise<number> {
+  const rows = await tx
+    .over<Tables>()
+    .selectFrom('api_keys')
+    .select('id')
+    .where('resource_id', '=', MANAGEMENT_RESOURCE)
+    .where('tenant_id', '=', tenantId)
+    .where('id', '!=', except)
+    .where('revoked_at', 'is', null)
+    .where('disabled_at', 'is', null)
+    .where('bound_resources', 'is', null)
+    .where('scopes', 'like', `%${JSON.stringify('operators:write')}%`)
+    .where(({ or, eb }) => or([eb('expires_at', 'is', null), eb('expires_at', '>', nowMs)]))
+    .limit(1)
+    .execute()
+  return rows.length
+}
+
+function filtered(
+  db: Kysely<Tables>,
+  filter: KeyFilter,
+  nowMs: number,
+  operators: boolean,
+): SelectQueryBuilder<Tables, 'api_keys', object> {
+  let query = db.selectFrom('api_keys').where('resource_id', operators ? '=' : '!=', MANAGEMENT_RESOURCE)
+  if (filter.tenantId !== undefined) query = query.where('tenant_id', '=', filter.tenantId)
+  if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner)
+  if (filter.resourceId !== undefined) query = query.where('resource_id', '=', filter.resourceId)
+  if (filter.resourceIds !== undefined) query = query.where('resource_id', 'in', filter.resourceIds.length > 0 ? [...filter.resourceIds] : [''])
+  if (filter.environment !== undefined) query = query.where('environment', '=', filter.environment)
+  if (filter.name !== undefined) query = query.where('name', '=', filter.name)
+  if (filter.ids !== undefined) query = query.where('id', 'in', filter.ids.length > 0 ? [...filter.ids] : [''])
+  if (filter.notRotated) query = query.where('rotated_to', 'is', null)
+  // Scopes are a JSON array: the quoted name with LIKE's own characters escaped.
+  if (filter.scope !== undefined)
+    query = query.where(sql<boolean>`scopes LIKE ${`%${likeText(JSON.stringify(filter.scope))}%`} ESCAPE '!'`)
+  if (filter.lastUsedBeforeMs !== undefined) {
+    const before = filter.lastUsedBeforeMs
+    query = query.where(({ or, eb }) => or([eb('last_used_at', '<', before), eb('last_used_at', 'is', null)]))
+  }
+  if (filter.expiringBeforeMs !== undefined) query = query.where('expires_at', '<', filter.expiringBeforeMs)
+  if (filter.createdBeforeMs !== undefined) query = query.where('created_at', '<', filter.createdBeforeMs)
+  return filter.status === undefined ? query : withStatus(query, filter.status, nowMs)
+}
+
+type KeyQuery = SelectQueryBuilder<Tables, 'api_keys', object>
+
+/** The same order of precedence as `keyStatus`. */
+function withStatus(query: KeyQuery, status: KeyStatus, nowMs: number): KeyQuery {
+  if (status === 'revoked') return query.where('revoked_at', 'is not', null)
+  const unrevoked = query.where('revoked_at', 'is', null)
+  if (status === 'expired') return unrevoked.where('expires_at', '<=', nowMs)
+  const current = unrevoked.where(({ or, eb }) => or([eb('expires_at', 'is', null), eb('expires_at', '>', nowMs)]))
+  return current.where('disabled_at', status === 'disabled' ? 'is not' : 'is', null)
+}
+
+function likeText(text: string): string {
+  return text.replace(/[!%_]/g, '!$&')
+}

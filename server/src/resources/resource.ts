@@ -1,0 +1,40 @@
+/** A protected API: named by a URI, with the scopes it knows. It serves many tenants. */
+
+export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
+
+export interface ResourceScope {
+  readonly name: string
+  readonly description: string
+}
+
+export interface Resource {
+  readonly id: string
+  /** RFC 8707 resource indicator: the `aud` of its tokens. */
+  readonly uri: string
+  readonly name: string
+  readonly scopes: readonly ResourceScope[]
+  /** What its keys start with. */
+  readonly keyPrefix: string
+  /** The lifetime of a key issued without one; null: never expires. */
+  readonly keyLifetimeSeconds: number | null
+  readonly tokenLifetimeSeconds: number
+  readonly tokenAlgorithm: (typeof TOKEN_ALGORITHMS)[number]
+  /** Whether live keys may come from a browser. */
+  readonly allowBrowserKeys: boolean
+  /** How long a verifier may keep an answer without asking again. */
+  readonly cacheSeconds: number
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+}
+
+export const DEFAULTS = {
+  keyPrefix: 'sk',
+  keyLifetimeSeconds: 31_536_000,
+  tokenLifetimeSeconds: 900,
+  tokenAlgorithm: 'ES256',
+  allowBrowserKeys: false,
+  cacheSeconds: 60,
+} as const
+
+/** The prefix of the management API's own keys: no other resource may take it. */
+export const MANAGEMENT_PREFIX = 'postern'

@@ -1,0 +1,33 @@
+/**
+ * One call for every change of state: into the audit chain and, where a verifier may hold something that it ends or
+ * alters, into the feed. `feed: null` is written out, so that nobody forgets by leaving it away.
+ */
+import { type Change, recordChange } from '../audit/index.ts'
+import type { Caller, Clock } from '../kernel/index.ts'
+import type { Transaction } from '../storage/index.ts'
+import type { FeedChange } from './feed-row.ts'
+import type { FeedPublisher, Published } from './publish-change.ts'
+
+export interface StateChange extends Change {
+  readonly feed: Pick<FeedChange, 'kind' | 'key' | 'effect' | 'reason'> | null
+}
+
+export class Changes {
+  readonly clock: Clock
+  readonly #publisher: FeedPublisher
+
+  constructor(clock: Clock, publisher: FeedPublisher) {
+    this.clock = clock
+    this.#publisher = publisher
+  }
+
+  record(tx: Transaction, caller: Caller, change: StateChange): Published | undefined {
+    recordChange(tx, this.clock, caller, change)
+    return this.publish(tx, caller, change)
+  }
+
+  /** The feed alone: for the members of a bulk change that is audited once. */
+  publish(tx: Transaction, caller: Caller, { feed, tenant }: StateChange): Published | undefined {
+    return feed === null ? undefined : this.#publisher.publish(tx, { ...feed, tenant, actor: caller.id })
+  }
+}
