@@ -1,0 +1,47 @@
+/** The bodies that are taken: JSON, and lines of JSON where a route says so. Everything else is a 415. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { PosternError } from '../kernel/index.ts'
+import { parseJson, parseNdjson } from './json-body.ts'
+import { refuseNulInBody } from './nul.ts'
+
+export function addParsers(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers()
+
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+    try {
+      // Clients send the type without a body, too; whether one is needed is the schema's to say.
+      if (bytes.length === 0) return done(null, undefined)
+      const value = parseJson(bytes)
+      keepRaw(request, bytes)
+      if (bytes.includes('\\u0000') && takesNoNul(request)) refuseNulInBody(bytes.toString('utf8'), value)
+      done(null, value)
+    } catch (error) {
+      done(error as Error, undefined)
+    }
+  })
+
+  server.addContentTypeParser(
+    'application/x-ndjson',
+    { parseAs: 'buffer' },
+    (request, bytes: Buffer, done) => {
+      try {
+        if (request.routeOptions.config.ndjson !== true)
+          throw new PosternError('unsupported_media_type', 'Send the body as application/json.')
+        const lines = parseNdjson(bytes)
+        keepRaw(request, bytes)
+        if (bytes.includes('\\u0000')) refuseNulInBody(bytes.toString('utf8'), lines)
+        done(null, lines)
+      } catch (error) {
+        done(error as Error, undefined)
+      }
+    },
+  )
+}
+
+function keepRaw(request: FastifyRequest, bytes: Buffer): void {
+  if (request.idempotencyKey !== undefined) request.rawBody = bytes
+}
+
+function takesNoNul(request: FastifyRequest): boolean {
+  return request.routeOptions.config.access?.kind !== 'verifier'
+}

@@ -1,0 +1,93 @@
+/**
+ * Validation of what a route takes, by Ajv. Bodies are strict: no value is turned into another type, and a member that
+ * the schema does not know is refused by name. Query and path parameters arrive as text and are turned into the type
+ * that the schema asks for.
+ *
+ * The validator that stops at the first fault runs on every request; the one that finds all of them is compiled and run
+ * only when a request has failed, and only for a small body, so that a big bad one buys no work.
+ */
+import { Ajv } from 'ajv'
+import type { ErrorObject, ValidateFunction } from 'ajv'
+import ajvFormats from 'ajv-formats'
+import type { FastifySchemaCompiler } from 'fastify'
+import { PosternError } from '../kernel/index.ts'
+import { closeSchema } from './close-schema.ts'
+import { explainFaults } from './explain-faults.ts'
+
+export type HttpPart = 'body' | 'querystring' | 'params' | 'headers'
+
+/** Above this many values in it, a failed body is reported by its first fault alone. */
+const THOROUGH_LIMIT = 2_000
+
+const addFormats = ajvFormats.default
+
+const STRICT = { useDefaults: true, strict: false, strictSchema: false, validateFormats: true } as const
+
+function newAjv(part: HttpPart, thorough: boolean): Ajv {
+  const ajv = new Ajv({
+    ...STRICT,
+    coerceTypes: part === 'body' ? false : 'array',
+    allErrors: thorough,
+    verbose: true,
+  })
+  addFormats(ajv)
+  return ajv
+}
+
+export function createValidatorCompiler(): FastifySchemaCompiler<object> {
+  const fast = new Map<boolean, Ajv>()
+  const thorough = new Map<boolean, Ajv>()
+  const ajvFor = (pool: Map<boolean, Ajv>, part: HttpPart): Ajv => {
+    const existing = pool.get(part === 'body')
+    if (existing) return existing
+    const created = newAjv(part, pool === thorough)
+    pool.set(part === 'body', created)
+    return created
+  }
+
+  return ({ schema, httpPart }) => {
+    const part = (httpPart ?? 'body') as HttpPart
+    const closed = part === 'body' || part === 'querystring' ? closeSchema(schema) : schema
+    const validate = ajvFor(fast, part).compile(closed)
+    let explain: ValidateFunction | undefined
+
+    return (data: unknown) => {
+      if (validate(data)) return true
+      let faults: ErrorObject[] = validate.errors ?? []
+      if (isSmall(data)) {
+        explain ??= ajvFor(thorough, part).compile(closed)
+        explain(data)
+        faults = explain.errors ?? faults
+      }
+      return { error: faulty(part, faults, data) }
+    }
+  }
+}
+
+function faulty(part: HttpPart, faults: readonly ErrorObject[], data: unknown): PosternError {
+  if (part === 'body' && (data === null || data === undefined))
+    return new PosternError('invalid_request', 'This route needs a JSON body.', {
+      errors: [{ pointer: '', detail: 'A JSON body is needed.' }],
+    })
+  const errors = explainFaults(part, faults)
+  const first = errors[0]
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  const detail = first ? `${whereOf(part, first.pointer)}${first.detail}${more}` : 'The request is not valid.'
+  return new PosternError('invalid_request', detail, { errors })
+}
+
+function whereOf(part: HttpPart, pointer: string): string {
+  if (part === 'querystring') return `Query parameter ${pointer.slice(1)}: `
+  if (part === 'params') return `Path parameter ${pointer.slice(1)}: `
+  return pointer === '' ? 'The body: ' : `${pointer}: `
+}
+
+function isSmall(data: unknown): boolean {
+  let left = THOROUGH_LIMIT
+  const visit = (value: unknown): boolean => {
+    left -= 1
+    if (left < 0) return false
+    return typeof value !== 'object' || value === null || Object.values(value).every(visit)
+  }
+  return visit(data)
+}
