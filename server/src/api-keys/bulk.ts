@@ -44,7 +44,10 @@ export async function requireCount(
   if (expected === undefined) return
   const { matched } = await countKeys(storage, confined(caller, filter), nowMs)
   if (matched !== expected)
-    throw new PosternError('conflict', `The filter matches ${matched} keys, not ${expected}. Nothing was changed.`)
+    throw new PosternError(
+      'conflict',
+      `The filter matches ${matched} keys, not ${expected}. Nothing was changed.`,
+    )
 }
 
 /** Revokes everything that matches, batch by batch; answers how many. Safe to run again. */
@@ -61,7 +64,11 @@ export async function bulkRevoke(
   let revoked = 0
   for (;;) {
     const batch = await storage.write(async (tx) => {
-      const keys = await lockKeys(tx, within, { after, limit: REVOKE_BATCH, nowMs: context.changes.clock.nowMs() })
+      const keys = await lockKeys(tx, within, {
+        after,
+        limit: REVOKE_BATCH,
+        nowMs: context.changes.clock.nowMs(),
+      })
       for (const key of keys) await revokeLocked(tx, context, caller, key, reason)
       return keys
     })

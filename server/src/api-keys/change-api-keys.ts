@@ -123,7 +123,8 @@ export function reaches(caller: Caller, key: ApiKey): boolean {
 }
 
 export function requireUnrevoked(key: ApiKey): void {
-  if (key.revokedAtMs !== null) throw new PosternError('conflict', 'The key has been revoked, which is for ever.')
+  if (key.revokedAtMs !== null)
+    throw new PosternError('conflict', 'The key has been revoked, which is for ever.')
 }
 
 export function keyChange(

@@ -1,11 +1,26 @@
 /** Imports keys that were issued and hashed elsewhere: their holders notice nothing. */
-import { type Caller, type Environment, invalid, MANAGEMENT_RESOURCE, newId, notFound, PosternError } from '../kernel/index.ts'
+import {
+  type Caller,
+  type Environment,
+  invalid,
+  MANAGEMENT_RESOURCE,
+  newId,
+  notFound,
+  PosternError,
+} from '../kernel/index.ts'
 import { MANAGEMENT_PREFIX } from '../resources/index.ts'
 import type { Transaction } from '../storage/index.ts'
 import type { ApiKey } from './api-key.ts'
 import { BLANK, openParents } from './issue-api-key.ts'
 import type { KeyContext } from './key-context.ts'
-import { checkAddresses, checkMetadata, checkOwner, checkScopes, type Expiry, resolveExpiry } from './key-rules.ts'
+import {
+  checkAddresses,
+  checkMetadata,
+  checkOwner,
+  checkScopes,
+  type Expiry,
+  resolveExpiry,
+} from './key-rules.ts'
 import { existingHashes, insertKeys } from './store.ts'
 
 export const MOST_IMPORTED_AT_ONCE = 1_000
@@ -44,7 +59,8 @@ export async function importApiKeys(
   where: { tenantId: string; resourceId: string },
   keys: readonly ImportedKey[],
 ): Promise<ImportResult> {
-  if (keys.length > MOST_IMPORTED_AT_ONCE) throw invalid('/keys', `At most ${MOST_IMPORTED_AT_ONCE} keys at once.`)
+  if (keys.length > MOST_IMPORTED_AT_ONCE)
+    throw invalid('/keys', `At most ${MOST_IMPORTED_AT_ONCE} keys at once.`)
   if (where.resourceId === MANAGEMENT_RESOURCE) throw notFound('resource')
   const { rsn, resource } = await openParents(tx, caller, where)
   const { clock } = context.changes
@@ -59,7 +75,8 @@ export async function importApiKeys(
       checkScopes(key.scopes, resource)
       checkAddresses(key.ipAllow ?? [])
       checkMetadata(key.metadata ?? {})
-      if (key.prefix === MANAGEMENT_PREFIX) throw invalid('/prefix', 'That prefix is kept for the management API.')
+      if (key.prefix === MANAGEMENT_PREFIX)
+        throw invalid('/prefix', 'That prefix is kept for the management API.')
       const record: ApiKey = {
         ...BLANK,
         id: newId('key', clock),
@@ -90,7 +107,12 @@ export async function importApiKeys(
     }
   }
 
-  const known = await existingHashes(tx, where.tenantId, where.resourceId, candidates.flatMap(({ hashes }) => hashes))
+  const known = await existingHashes(
+    tx,
+    where.tenantId,
+    where.resourceId,
+    candidates.flatMap(({ hashes }) => hashes),
+  )
   const fresh: ApiKey[] = []
   for (const { record, hashes } of candidates) {
     if (hashes.some((hash) => known.has(hash))) continue

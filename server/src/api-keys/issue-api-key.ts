@@ -15,7 +15,14 @@ import { lockTenant } from '../tenants/index.ts'
 import type { ApiKey, IssuedKey } from './api-key.ts'
 import type { KeyContext } from './key-context.ts'
 import { generateKey } from './key-format.ts'
-import { checkAddresses, checkMetadata, checkOwner, checkScopes, type Expiry, resolveExpiry } from './key-rules.ts'
+import {
+  checkAddresses,
+  checkMetadata,
+  checkOwner,
+  checkScopes,
+  type Expiry,
+  resolveExpiry,
+} from './key-rules.ts'
 import { insertKeys } from './store.ts'
 
 export interface IssueInput extends Expiry {
@@ -55,7 +62,8 @@ export async function issueApiKey(
       owner: input.owner,
       resource: resource.uri,
       scopes: input.scopes,
-      expires: issued.record.expiresAtMs === null ? 'never' : new Date(issued.record.expiresAtMs).toISOString(),
+      expires:
+        issued.record.expiresAtMs === null ? 'never' : new Date(issued.record.expiresAtMs).toISOString(),
     },
     feed: null,
   })
@@ -69,7 +77,9 @@ export async function openParents(
   { tenantId, resourceId }: { tenantId: string; resourceId: string },
 ): Promise<{ rsn: number; resource: Resource }> {
   const { seq: rsn } = await readFeedHead(tx.over())
-  const resource = reachesResource(caller, resourceId) ? await lockResource(tx, resourceId, 'share') : undefined
+  const resource = reachesResource(caller, resourceId)
+    ? await lockResource(tx, resourceId, 'share')
+    : undefined
   if (!resource) throw notFound('resource')
   const tenant = reachesTenant(caller, tenantId) ? await lockTenant(tx, tenantId, 'share') : undefined
   if (!tenant) throw notFound('tenant')

@@ -51,5 +51,8 @@ export function checkAddresses(ipAllow: readonly string[]): void {
 export function checkMetadata(metadata: Readonly<Record<string, unknown>>): void {
   const bytes = Buffer.byteLength(JSON.stringify(metadata))
   if (bytes > MOST_METADATA_BYTES)
-    throw invalid('/metadata', `The metadata has ${bytes} bytes of JSON; at most ${MOST_METADATA_BYTES} are kept.`)
+    throw invalid(
+      '/metadata',
+      `The metadata has ${bytes} bytes of JSON; at most ${MOST_METADATA_BYTES} are kept.`,
+    )
 }

@@ -33,7 +33,9 @@ export async function addUses(tx: Transaction, uses: readonly UseRow[]): Promise
   await sql`
     WITH used(id, at, network) AS (VALUES ${sql.join(values)})
     UPDATE api_keys SET last_used_at = used.at, last_used_network = used.network FROM used
-    WHERE api_keys.id = used.id AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < used.at)`.execute(db)
+    WHERE api_keys.id = used.id AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < used.at)`.execute(
+    db,
+  )
 
   await db
     .insertInto('api_key_networks')

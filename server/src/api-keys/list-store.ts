@@ -56,7 +56,10 @@ export async function lockKeys(
   filter: KeyFilter,
   page: { after?: string | undefined; limit: number; nowMs: number },
 ): Promise<ApiKey[]> {
-  let query = filtered(tx.over<Tables>(), filter, page.nowMs, false).selectAll().orderBy('id').limit(page.limit)
+  let query = filtered(tx.over<Tables>(), filter, page.nowMs, false)
+    .selectAll()
+    .orderBy('id')
+    .limit(page.limit)
   if (page.after !== undefined) query = query.where('id', '>', page.after)
   return (await forUpdate(tx, query).execute()).map(keyFromRow)
 }
@@ -75,7 +78,10 @@ export async function countKeys(
     .orderBy('owner')
     .limit(20)
     .execute()
-  return { matched: Number(total.count), byOwner: byOwner.map((row) => ({ owner: row.owner, count: Number(row.count) })) }
+  return {
+    matched: Number(total.count),
+    byOwner: byOwner.map((row) => ({ owner: row.owner, count: Number(row.count) })),
+  }
 }
 
 /** Where a key was used from, latest first. */
@@ -91,7 +97,12 @@ export async function selectNetworks(storage: Storage, keyId: string): Promise<N
 }
 
 /** How many deployment operators could still manage operators if `except` were gone. */
-export async function countDeploymentOperators(tx: Transaction, tenantId: string, except: string, nowMs: number): Promise<number> {
+export async function countDeploymentOperators(
+  tx: Transaction,
+  tenantId: string,
+  except: string,
+  nowMs: number,
+): Promise<number> {
   const rows = await tx
     .over<Tables>()
     .selectFrom('api_keys')
@@ -119,10 +130,12 @@ function filtered(
   if (filter.tenantId !== undefined) query = query.where('tenant_id', '=', filter.tenantId)
   if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner)
   if (filter.resourceId !== undefined) query = query.where('resource_id', '=', filter.resourceId)
-  if (filter.resourceIds !== undefined) query = query.where('resource_id', 'in', filter.resourceIds.length > 0 ? [...filter.resourceIds] : [''])
+  if (filter.resourceIds !== undefined)
+    query = query.where('resource_id', 'in', filter.resourceIds.length > 0 ? [...filter.resourceIds] : [''])
   if (filter.environment !== undefined) query = query.where('environment', '=', filter.environment)
   if (filter.name !== undefined) query = query.where('name', '=', filter.name)
-  if (filter.ids !== undefined) query = query.where('id', 'in', filter.ids.length > 0 ? [...filter.ids] : [''])
+  if (filter.ids !== undefined)
+    query = query.where('id', 'in', filter.ids.length > 0 ? [...filter.ids] : [''])
   if (filter.notRotated) query = query.where('rotated_to', 'is', null)
   // Scopes are a JSON array: the quoted name with LIKE's own characters escaped.
   if (filter.scope !== undefined)
@@ -143,7 +156,9 @@ function withStatus(query: KeyQuery, status: KeyStatus, nowMs: number): KeyQuery
   if (status === 'revoked') return query.where('revoked_at', 'is not', null)
   const unrevoked = query.where('revoked_at', 'is', null)
   if (status === 'expired') return unrevoked.where('expires_at', '<=', nowMs)
-  const current = unrevoked.where(({ or, eb }) => or([eb('expires_at', 'is', null), eb('expires_at', '>', nowMs)]))
+  const current = unrevoked.where(({ or, eb }) =>
+    or([eb('expires_at', 'is', null), eb('expires_at', '>', nowMs)]),
+  )
   return current.where('disabled_at', status === 'disabled' ? 'is not' : 'is', null)
 }
 

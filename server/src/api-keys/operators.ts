@@ -61,7 +61,8 @@ export async function createOperator(
 
   const known = MANAGEMENT_SCOPES.map((scope) => scope.name as string)
   const unknown = input.scopes.filter((scope) => !known.includes(scope))
-  if (unknown.length > 0) throw invalid('/scopes', `There is no management scope ${unknown.slice(0, 5).join(', ')}.`)
+  if (unknown.length > 0)
+    throw invalid('/scopes', `There is no management scope ${unknown.slice(0, 5).join(', ')}.`)
 
   const issued = makeKey(context, caller, management, {
     tenantId,
@@ -96,7 +97,10 @@ export async function revokeOperator(
   if (key.tenantId === DEPLOYMENT_TENANT && key.revokedAtMs === null && isDeploymentOperator(key)) {
     const others = await countDeploymentOperators(tx, DEPLOYMENT_TENANT, id, context.changes.clock.nowMs())
     if (others === 0)
-      throw new PosternError('last_operator', 'Create another deployment operator first, then revoke this one.')
+      throw new PosternError(
+        'last_operator',
+        'Create another deployment operator first, then revoke this one.',
+      )
   }
   return revokeLocked(tx, context, caller, key, reason)
 }
@@ -123,7 +127,12 @@ export async function getOperator(storage: Storage, caller: Caller, id: string):
   return key
 }
 
-export async function listOperators(storage: Storage, caller: Caller, page: Page, nowMs: number): Promise<Paged<ApiKey>> {
+export async function listOperators(
+  storage: Storage,
+  caller: Caller,
+  page: Page,
+  nowMs: number,
+): Promise<Paged<ApiKey>> {
   const limit = page.limit ?? DEFAULT_LIMIT
   const after = decodeCursor('operators', 'string', page.cursor)
   const filter = { tenantId: caller.tenant ?? undefined }

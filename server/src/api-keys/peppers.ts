@@ -49,14 +49,19 @@ export class Peppers {
 
   /** One hash a version: what an imported key may be stored under. */
   allHashes(text: string): PepperedHash[] {
-    return [...this.#byVersion.keys()].map((pepperVersion) => ({ hash: this.#hmac(pepperVersion, text), pepperVersion }))
+    return [...this.#byVersion.keys()].map((pepperVersion) => ({
+      hash: this.#hmac(pepperVersion, text),
+      pepperVersion,
+    }))
   }
 
   /** Compares in constant time. False for a version that is not known. */
   matches(text: string, stored: PepperedHash): boolean {
     const known = this.#byVersion.has(stored.pepperVersion)
     const computed = this.#hmac(known ? stored.pepperVersion : this.#current, text)
-    const equal = computed.length === stored.hash.length && timingSafeEqual(Buffer.from(computed), Buffer.from(stored.hash))
+    const equal =
+      computed.length === stored.hash.length &&
+      timingSafeEqual(Buffer.from(computed), Buffer.from(stored.hash))
     return known && equal
   }
 

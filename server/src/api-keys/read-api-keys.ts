@@ -55,7 +55,10 @@ export interface RotationState {
 /** "Is the old one still in use, and from where?" Asked with either key of the rotation. */
 export async function getRotation(storage: Storage, caller: Caller, id: string): Promise<RotationState> {
   const asked = await getApiKey(storage, caller, id)
-  const old = asked.rotatedTo === null && asked.rotatedFrom !== null ? await getApiKey(storage, caller, asked.rotatedFrom) : asked
+  const old =
+    asked.rotatedTo === null && asked.rotatedFrom !== null
+      ? await getApiKey(storage, caller, asked.rotatedFrom)
+      : asked
   if (old.rotatedTo === null || old.rotatedAtMs === null) throw notFound('rotation of this key')
   const successor = await getApiKey(storage, caller, old.rotatedTo)
   const rotatedAtMs = old.rotatedAtMs

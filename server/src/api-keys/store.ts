@@ -79,7 +79,12 @@ export async function lockKey(tx: Transaction, id: string): Promise<ApiKey | und
 }
 
 export async function findKeyById(storage: Storage, id: string): Promise<ApiKey | undefined> {
-  const row = await storage.read<Tables>().selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
+  const row = await storage
+    .read<Tables>()
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
   return row && keyFromRow(row)
 }
 

@@ -71,7 +71,18 @@ export class ActivityLog {
       row.count++
       row.last_at = now
     } else
-      this.#pending.set(key, { minute, kind, code, route, network, tenant, credential, count: 1, first_at: now, last_at: now })
+      this.#pending.set(key, {
+        minute,
+        kind,
+        code,
+        route,
+        network,
+        tenant,
+        credential,
+        count: 1,
+        first_at: now,
+        last_at: now,
+      })
   }
 
   /** Writes what is pending. While the database is away, counts are kept for a later try. */
@@ -95,7 +106,15 @@ export class ActivityLog {
   }
 
   #keep(row: ActivityRow): void {
-    const key = JSON.stringify([row.minute, row.kind, row.code, row.route, row.network, row.tenant, row.credential])
+    const key = JSON.stringify([
+      row.minute,
+      row.kind,
+      row.code,
+      row.route,
+      row.network,
+      row.tenant,
+      row.credential,
+    ])
     const newer = this.#pending.get(key)
     if (newer) {
       newer.count += row.count

@@ -55,7 +55,9 @@ export const appendToChain: EndStep<AuditEvent> = {
   rank: 1,
   async flush(db, events, dialect) {
     const lock = db.selectFrom('audit_head').select(['seq', 'hash']).where('id', '=', 1)
-    const head = (await (dialect === 'postgres' ? lock.forUpdate() : lock).executeTakeFirst()) as ChainHead | undefined
+    const head = (await (dialect === 'postgres' ? lock.forUpdate() : lock).executeTakeFirst()) as
+      | ChainHead
+      | undefined
     let { seq, hash } = head ?? { seq: 0, hash: GENESIS }
     const rows: AuditRow[] = events.map((event) => {
       seq++
@@ -79,7 +81,11 @@ export async function createChain(tx: Transaction): Promise<void> {
 }
 
 export async function readHead(storage: Storage): Promise<ChainHead> {
-  const head = await storage.read<Tables>().selectFrom('audit_head').select(['seq', 'hash']).executeTakeFirst()
+  const head = await storage
+    .read<Tables>()
+    .selectFrom('audit_head')
+    .select(['seq', 'hash'])
+    .executeTakeFirst()
   return head ?? { seq: 0, hash: GENESIS }
 }
 
@@ -98,7 +104,12 @@ export async function listEvents(
   filter: AuditFilter,
   page: { before?: number | undefined; limit: number },
 ): Promise<ChainedEvent[]> {
-  let query = storage.scan<Tables>().selectFrom('audit_events').selectAll().orderBy('seq', 'desc').limit(page.limit)
+  let query = storage
+    .scan<Tables>()
+    .selectFrom('audit_events')
+    .selectAll()
+    .orderBy('seq', 'desc')
+    .limit(page.limit)
   if (page.before !== undefined) query = query.where('seq', '<', page.before)
   if (filter.tenant !== undefined) query = query.where('tenant', '=', filter.tenant)
   if (filter.actor !== undefined) query = query.where('actor_id', '=', filter.actor)
@@ -183,7 +194,11 @@ export async function listActivity(
 /** Drops minutes before `minute`; answers how many rows went. */
 export async function purgeActivity(storage: Storage, minute: number): Promise<number> {
   return storage.write(async (tx) => {
-    const gone = await tx.over<Tables>().deleteFrom('activity').where('minute', '<', minute).executeTakeFirst()
+    const gone = await tx
+      .over<Tables>()
+      .deleteFrom('activity')
+      .where('minute', '<', minute)
+      .executeTakeFirst()
     return Number(gone.numDeletedRows)
   })
 }

@@ -27,7 +27,8 @@ export function decodeCursor<T extends 'string' | 'number'>(
   if (cursor === undefined) return undefined
   try {
     const [name, position] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [unknown, unknown]
-    const sound = kind === 'number' ? Number.isSafeInteger(position) : /^[\w:/.-]{1,128}$/.test(String(position))
+    const sound =
+      kind === 'number' ? Number.isSafeInteger(position) : /^[\w:/.-]{1,128}$/.test(String(position))
     if (name === list && typeof position === kind && sound)
       return position as T extends 'string' ? string : number
   } catch {
@@ -37,8 +38,16 @@ export function decodeCursor<T extends 'string' | 'number'>(
 }
 
 /** One page out of `rows`, which were read one beyond the limit to know whether there is more. */
-export function toPage<T>(list: string, rows: T[], limit: number, position: (row: T) => string | number): Paged<T> {
+export function toPage<T>(
+  list: string,
+  rows: T[],
+  limit: number,
+  position: (row: T) => string | number,
+): Paged<T> {
   const data = rows.slice(0, limit)
   const last = data.at(-1)
-  return { data, nextCursor: rows.length > limit && last !== undefined ? encodeCursor(list, position(last)) : null }
+  return {
+    data,
+    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(list, position(last)) : null,
+  }
 }

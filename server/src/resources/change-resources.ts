@@ -84,7 +84,12 @@ export async function updateResource(
 }
 
 /** A tombstone, a floor and one feed row: its keys are dead at once and purged later. */
-export async function deleteResource(tx: Transaction, changes: Changes, caller: Caller, id: string): Promise<void> {
+export async function deleteResource(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+): Promise<void> {
   requireDeployment(caller, 'Deleting a resource')
   const { uri } = await livingResource(tx, caller, id)
   const nowMs = changes.clock.nowMs()
@@ -119,7 +124,8 @@ function checkSettings(resource: Resource): void {
     throw invalid('/key_prefix', `The prefix "${MANAGEMENT_PREFIX}" is kept for the management API.`)
   const names = resource.scopes.map((scope) => scope.name)
   const faulty = names.find((name) => !isScope(name))
-  if (faulty !== undefined) throw invalid('/scopes', 'A scope name is printable ASCII without spaces, " and \\.')
+  if (faulty !== undefined)
+    throw invalid('/scopes', 'A scope name is printable ASCII without spaces, " and \\.')
   if (new Set(names).size !== names.length) throw invalid('/scopes', 'Two scopes have the same name.')
 }
 

@@ -1,6 +1,12 @@
 /** Resources: the protected APIs, each named by a URI, with scopes and the rules for its keys and tokens. */
 export { createResource, deleteResource, type ResourceInput, updateResource } from './change-resources.ts'
 export { getResource, listResources } from './read-resources.ts'
-export { DEFAULTS, MANAGEMENT_PREFIX, type Resource, type ResourceScope, TOKEN_ALGORITHMS } from './resource.ts'
+export {
+  DEFAULTS,
+  MANAGEMENT_PREFIX,
+  type Resource,
+  type ResourceScope,
+  TOKEN_ALGORITHMS,
+} from './resource.ts'
 export { resourceRoutes } from './routes.ts'
 export { insertResource, lockResource, type ResourceTable } from './store.ts'

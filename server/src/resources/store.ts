@@ -46,7 +46,12 @@ export async function lockResource(
   id: string,
   how: 'share' | 'update',
 ): Promise<Resource | undefined> {
-  const query = tx.over<Tables>().selectFrom('resources').selectAll().where('id', '=', id).where('deleted_at', 'is', null)
+  const query = tx
+    .over<Tables>()
+    .selectFrom('resources')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
   const row = await (how === 'share' ? forShare(tx, query) : forUpdate(tx, query)).executeTakeFirst()
   return row && resourceFromRow(row)
 }

@@ -50,7 +50,10 @@ export async function appendRows(
 ): Promise<void> {
   const longestTokenMs = (await longestTokenSeconds(db, nowMs)) * 1000
   // max(seq + 1, now in µs): a database restored from a copy does not hand out its numbers again.
-  const first = dialect === 'postgres' ? sql`GREATEST(seq + 1, ${nowMs * 1000}::bigint)` : sql`MAX(seq + 1, ${nowMs * 1000})`
+  const first =
+    dialect === 'postgres'
+      ? sql`GREATEST(seq + 1, ${nowMs * 1000}::bigint)`
+      : sql`MAX(seq + 1, ${nowMs * 1000})`
   const head = await db
     .updateTable('feed_head')
     .set({ seq: sql<number>`${first} + ${sql.lit(changes.length - 1)}` })
@@ -170,7 +173,12 @@ export async function noteTokenLifetime(
   nowMs: number,
 ): Promise<void> {
   const db = tx.over<Tables>()
-  await db.updateTable('token_lifetimes').set({ until: nowMs }).where('source', '=', source).where('until', 'is', null).execute()
+  await db
+    .updateTable('token_lifetimes')
+    .set({ until: nowMs })
+    .where('source', '=', source)
+    .where('until', 'is', null)
+    .execute()
   if (seconds === null) return
   await db
     .insertInto('token_lifetimes')

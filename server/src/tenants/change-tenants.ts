@@ -1,5 +1,12 @@
 /** Creating, changing and deleting tenants: a deployment operator's work. */
-import { type Caller, DEPLOYMENT_TENANT, newId, notFound, PosternError, requireDeployment } from '../kernel/index.ts'
+import {
+  type Caller,
+  DEPLOYMENT_TENANT,
+  newId,
+  notFound,
+  PosternError,
+  requireDeployment,
+} from '../kernel/index.ts'
 import type { Changes } from '../revocation/index.ts'
 import { type Transaction, UniqueViolation } from '../storage/index.ts'
 import { insertTenant, lockTenant, markTenantDeleted, saveTenant } from './store.ts'
@@ -39,7 +46,8 @@ export async function createTenant(
   return tenant
 }
 
-export interface TenantPatch extends Partial<TenantInput> {
+export interface TenantPatch extends Omit<TenantInput, 'name'> {
+  readonly name?: string | undefined
   readonly disabled?: boolean | undefined
 }
 
@@ -55,7 +63,11 @@ export async function updateTenant(
   const before = await livingTenant(tx, id)
   const nowMs = changes.clock.nowMs()
   const disabledAtMs =
-    patch.disabled === undefined ? before.disabledAtMs : patch.disabled ? (before.disabledAtMs ?? nowMs) : null
+    patch.disabled === undefined
+      ? before.disabledAtMs
+      : patch.disabled
+        ? (before.disabledAtMs ?? nowMs)
+        : null
   const tenant: Tenant = {
     ...before,
     name: patch.name ?? before.name,
@@ -77,7 +89,12 @@ export async function updateTenant(
 }
 
 /** A tombstone, a floor and one feed row: everything the tenant had is dead at once; its rows are purged later. */
-export async function deleteTenant(tx: Transaction, changes: Changes, caller: Caller, id: string): Promise<void> {
+export async function deleteTenant(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+): Promise<void> {
   requireDeployment(caller, 'Deleting a tenant')
   const tenant = await livingTenant(tx, id)
   await markTenantDeleted(tx, id, changes.clock.nowMs())
@@ -100,7 +117,8 @@ async function uniquely(write: Promise<void>): Promise<void> {
   try {
     await write
   } catch (error) {
-    if (error instanceof UniqueViolation) throw new PosternError('conflict', 'Another tenant has this external_id.')
+    if (error instanceof UniqueViolation)
+      throw new PosternError('conflict', 'Another tenant has this external_id.')
     throw error
   }
 }

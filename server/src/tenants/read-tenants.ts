@@ -15,7 +15,8 @@ import { findTenant, findTenantByName, selectTenants, type TenantFilter } from '
 import { DEFAULT_TENANT_NAME, type Tenant } from './tenant.ts'
 
 export async function getTenant(storage: Storage, caller: Caller, id: string): Promise<Tenant> {
-  const tenant = reachesTenant(caller, id) && id !== DEPLOYMENT_TENANT ? await findTenant(storage, id) : undefined
+  const tenant =
+    reachesTenant(caller, id) && id !== DEPLOYMENT_TENANT ? await findTenant(storage, id) : undefined
   if (!tenant) throw notFound('tenant')
   return tenant
 }
@@ -33,7 +34,11 @@ export async function listTenants(
 }
 
 /** The tenant meant by a request that names none: the caller's own, else the one called `default`. */
-export async function impliedTenant(storage: Storage, caller: Caller, named: string | undefined): Promise<string> {
+export async function impliedTenant(
+  storage: Storage,
+  caller: Caller,
+  named: string | undefined,
+): Promise<string> {
   if (named !== undefined) return (await getTenant(storage, caller, named)).id
   if (caller.tenant !== null) return caller.tenant
   const tenant = await findTenantByName(storage, DEFAULT_TENANT_NAME)

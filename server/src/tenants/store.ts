@@ -36,8 +36,17 @@ export async function markTenantDeleted(tx: Transaction, id: string, nowMs: numb
 }
 
 /** A living tenant, kept from being changed by others (`update`) or from disappearing (`share`) until COMMIT. */
-export async function lockTenant(tx: Transaction, id: string, how: 'share' | 'update'): Promise<Tenant | undefined> {
-  const query = tx.over<Tables>().selectFrom('tenants').selectAll().where('id', '=', id).where('deleted_at', 'is', null)
+export async function lockTenant(
+  tx: Transaction,
+  id: string,
+  how: 'share' | 'update',
+): Promise<Tenant | undefined> {
+  const query = tx
+    .over<Tables>()
+    .selectFrom('tenants')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
   const row = await (how === 'share' ? forShare(tx, query) : forUpdate(tx, query)).executeTakeFirst()
   return row && fromRow(row)
 }

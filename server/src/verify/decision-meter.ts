@@ -1,0 +1,45 @@
+/** What happens after a decision, never before the reply: last use, refusals counted, hashes moved, metrics. */
+import { coarseNetwork } from '../kernel/index.ts'
+import type { KeyUse } from '../api-keys/index.ts'
+import type { ActivityLog } from '../audit/index.ts'
+import { DEPLOYMENT_TENANT } from '../kernel/index.ts'
+import type { Decision } from './verify.ts'
+
+export interface DecisionContext {
+  /** A route's pattern or name, never a path that was called. */
+  readonly route: string
+  readonly ip?: string | undefined
+}
+
+export class DecisionMeter {
+  readonly #keyUse: KeyUse
+  readonly #activity: ActivityLog
+  readonly #count: (code: string) => void
+
+  /** `count` gets `valid` or the denial's code. */
+  constructor(keyUse: KeyUse, activity: ActivityLog, count: (code: string) => void) {
+    this.#keyUse = keyUse
+    this.#activity = activity
+    this.#count = count
+  }
+
+  note({ denial, presented }: Decision, { route, ip }: DecisionContext): void {
+    this.#count(denial?.code ?? 'valid')
+    if (!denial && presented) {
+      this.#keyUse.note(presented.key.id, ip)
+      if (presented.rehash)
+        this.#keyUse.rehash(presented.key.id, presented.key.pepperVersion, presented.rehash)
+      return
+    }
+    if (!denial) return
+    const tenant = presented?.key.tenantId
+    this.#activity.record({
+      kind: denial.code.startsWith('exposed_') ? 'exposed' : 'denial',
+      code: denial.code,
+      route,
+      network: ip === undefined ? 'unknown' : coarseNetwork(ip),
+      tenant: tenant === DEPLOYMENT_TENANT ? undefined : tenant,
+      credential: presented?.key.id,
+    })
+  }
+}

@@ -1,0 +1,163 @@
+/** POST /v1/verify and GET /v1/whoami. */
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import {
+  declareRoute,
+  Nullable,
+  problemOfDenial,
+  Rfc3339,
+  Scopes,
+  sendJson,
+  sendProblem,
+} from '../http/index.ts'
+import { type Caller, type Denial, DENIALS, keysInUrl } from '../kernel/index.ts'
+import type { DecisionMeter } from './decision-meter.ts'
+import { readCredential } from './read-credential.ts'
+import type { Decision, Verifier } from './verify.ts'
+import type { VerifyRequest } from './verify-request.ts'
+
+const Text = (longest: number) => Type.String({ maxLength: longest })
+
+const VerifyBody = Type.Object({
+  credential: Type.String({ description: 'As it was presented. At most 8,192 characters are looked at.' }),
+  resource: Type.Optional(
+    Type.String({ maxLength: 500, description: 'The URI of the API that is being called.' }),
+  ),
+  scopes: Type.Optional(Scopes),
+  tenant: Type.Optional(Text(200)),
+  ip: Type.Optional(Type.String({ maxLength: 100, description: 'The address that presented it.' })),
+  method: Type.Optional(Text(20)),
+  url: Type.Optional(
+    Type.String({ maxLength: 16_384, description: 'The URL that was called: a key in it is refused.' }),
+  ),
+  origin: Type.Optional(
+    Type.String({ maxLength: 2_048, description: 'The Origin header, if there was one.' }),
+  ),
+  sec_fetch_site: Type.Optional(Text(100)),
+  dpop: Type.Optional(Text(8_192)),
+  environment: Type.Optional(Type.Enum(['live', 'test', 'any'])),
+})
+
+const Principal = Type.Object({
+  sub: Type.String(),
+  sub_type: Type.Enum(['user', 'client', 'external']),
+  tenant: Type.String(),
+  resource: Type.String(),
+  scopes: Type.Array(Type.String()),
+  roles: Type.Array(Type.String()),
+  credential: Type.Object({
+    type: Type.Enum(['api_key', 'access_token', 'session']),
+    id: Type.String(),
+    environment: Type.Enum(['live', 'test']),
+  }),
+  expires_at: Type.Optional(Rfc3339),
+  metadata: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+})
+const Constraints = Type.Object({
+  environment: Type.Enum(['live', 'test']),
+  browser: Type.Boolean(),
+  ip_allow: Type.Optional(Type.Array(Type.String())),
+  not_before: Type.Optional(Rfc3339),
+  expires_at: Type.Optional(Nullable(Rfc3339)),
+})
+const AsOf = Type.Integer({ description: "The feed's position at which this was true." })
+
+const VerifyReply = Type.Union([
+  Type.Object({
+    valid: Type.Literal(true),
+    principal: Principal,
+    constraints: Constraints,
+    cache_seconds: Type.Integer(),
+    limits: Type.Array(Type.Unknown()),
+    as_of: AsOf,
+  }),
+  Type.Object({
+    valid: Type.Literal(false),
+    code: Type.Enum(Object.keys(DENIALS)),
+    detail: Type.String(),
+    scopes: Type.Optional(Type.Array(Type.String())),
+    as_of: AsOf,
+  }),
+])
+
+const EVERYWHERE = { tenant: null, resources: null } as const
+const NONE: readonly string[] = []
+
+export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter: DecisionMeter): void {
+  declareRoute(server, {
+    method: 'POST',
+    url: '/v1/verify',
+    access: { kind: 'verifier' },
+    summary: 'Verify a credential',
+    description:
+      'Answers 200 for every decision, valid or not. Anything else means that no decision was made.',
+    tags: ['Verify'],
+    schema: { body: VerifyBody, response: { 200: VerifyReply } },
+    handler(request, reply) {
+      const { body, caller } = request
+      const question: VerifyRequest = {
+        credential: body.credential,
+        resource: body.resource,
+        scopes: body.scopes ?? NONE,
+        tenant: body.tenant,
+        ip: body.ip,
+        url: body.url,
+        origin: body.origin,
+        secFetchSite: body.sec_fetch_site,
+        environment: body.environment ?? 'live',
+        reach: caller as Pick<Caller, 'tenant' | 'resources'>,
+      }
+      const answer = (decision: Decision): void => {
+        sendJson(reply, decision.denial ? denialText(decision.denial, decision.asOf) : validText(decision))
+        meter.note(decision, { route: 'verify', ip: body.ip })
+      }
+      const decision = verifier.verify(question)
+      if (!(decision instanceof Promise)) {
+        answer(decision)
+        return reply
+      }
+      return decision.then((made) => {
+        answer(made)
+        return reply
+      })
+    },
+  })
+
+  declareRoute(server, {
+    method: 'GET',
+    url: '/v1/whoami',
+    access: { kind: 'public', why: 'It answers about the presented credential alone, to whoever holds it.' },
+    summary: 'Who am I?',
+    description:
+      'The Principal of the credential in `Authorization: Bearer` or `X-API-Key`, whichever API it is for.',
+    tags: ['Verify'],
+    schema: { response: { 200: Type.Object({ principal: Principal, constraints: Constraints }) } },
+    async handler(request, reply) {
+      const read = keysInUrl(request.url).length > 0 ? '' : readCredential(request)
+      if (typeof read !== 'string') return sendProblem(reply, request, problemOfDenial(read))
+      const decision = await verifier.verify({
+        credential: read === '' ? (keysInUrl(request.url)[0] ?? '') : read,
+        scopes: NONE,
+        ip: request.ip,
+        url: request.url,
+        origin: request.headers.origin,
+        secFetchSite: request.headers['sec-fetch-site'] as string | undefined,
+        environment: 'any',
+        reach: EVERYWHERE,
+      })
+      meter.note(decision, { route: 'whoami', ip: request.ip })
+      if (decision.denial) return sendProblem(reply, request, problemOfDenial(decision.denial))
+      const { principal, constraints } = JSON.parse(`${decision.reply}}`) as Record<string, unknown>
+      return sendJson(reply, JSON.stringify({ principal, constraints }))
+    },
+  })
+}
+
+/** Put together by hand: this runs for every request of every API behind Postern. */
+function validText({ reply, asOf }: Decision): string {
+  return `{"valid":true,${reply.slice(1)},"as_of":${asOf}}`
+}
+
+function denialText({ code, detail, scopes }: Denial, asOf: number): string {
+  return JSON.stringify({ valid: false, code, detail, ...(scopes && { scopes }), as_of: asOf })
+}

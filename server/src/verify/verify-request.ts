@@ -1,0 +1,31 @@
+/** One question to `verify`, and its two answers. */
+import type { Caller, Constraints, Denial, Environment, Principal } from '../kernel/index.ts'
+
+export interface VerifyRequest {
+  readonly credential: string
+  /** The URI of the resource that is being called; undefined: whichever the credential is for. */
+  readonly resource?: string | undefined
+  /** All of them are needed. */
+  readonly scopes: readonly string[]
+  readonly tenant?: string | undefined
+  /** The address of whoever presents the credential; undefined fails an allow-list. */
+  readonly ip?: string | undefined
+  /** The URL that was called: a key in it is refused. */
+  readonly url?: string | undefined
+  readonly origin?: string | undefined
+  readonly secFetchSite?: string | undefined
+  readonly environment: Environment | 'any'
+  /** How far the asking caller reaches: beyond that everything is `unknown`. */
+  readonly reach: Pick<Caller, 'tenant' | 'resources'>
+}
+
+export interface Verified {
+  readonly valid: true
+  readonly principal: Principal
+  readonly constraints: Constraints
+  /** The feed's position at which this was true. */
+  readonly asOf: number
+  readonly cacheSeconds: number
+}
+
+export type VerifyAnswer = Verified | Denial

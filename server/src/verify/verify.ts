@@ -1,0 +1,196 @@
+/**
+ * The hot path: credential → Principal or Denial. Known credentials are answered synchronously, with no database read;
+ * first sight costs one. Nothing here waits for a write.
+ */
+import { hash } from 'node:crypto'
+import {
+  type Clock,
+  denial,
+  type Denial,
+  keysInUrl,
+  PosternError,
+  type Principal,
+  rfc3339,
+} from '../kernel/index.ts'
+import { findPresentedKey, hasKeyForm, type Peppers, parseKey, type PresentedKey } from '../api-keys/index.ts'
+import { type FeedReader, OLDEST_READING_MS } from '../revocation/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { firstDenial } from './checks.ts'
+import { CredentialCache } from './credential-cache.ts'
+import type { VerifyRequest } from './verify-request.ts'
+
+/** A decision, before it is dressed for whoever asked. */
+export interface Decision {
+  readonly denial: Denial | undefined
+  /** Whose credential it was, if one was proven: for the meters, also of a refusal. */
+  readonly presented: PresentedKey | undefined
+  /** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[]` of a valid one, without the closing brace. */
+  readonly reply: string
+  readonly asOf: number
+}
+
+export interface VerifierPorts {
+  readonly storage: Storage
+  readonly peppers: Peppers
+  readonly feed: FeedReader
+  readonly clock: Clock
+}
+
+export const LONGEST_CREDENTIAL = 8_192
+/** How long a verify waits for a reading of the feed that is overdue. */
+const CATCH_UP_MS = 400
+
+export class Verifier {
+  readonly #ports: VerifierPorts
+  readonly #cache: CredentialCache
+
+  constructor(ports: VerifierPorts) {
+    this.#ports = ports
+    this.#cache = new CredentialCache(ports.feed, ports.clock)
+  }
+
+  get cachedCredentials(): number {
+    return this.#cache.size
+  }
+
+  /** Rejects with `storage_unavailable` when the database or the feed's reading cannot vouch for an answer. */
+  verify(request: VerifyRequest): Decision | Promise<Decision> {
+    const malformed = this.#refuseByForm(request)
+    if (malformed) return this.#refused(malformed)
+    if (this.#ports.feed.ageMs() > OLDEST_READING_MS) return this.#whenCurrent(() => this.verify(request))
+    if (request.url !== undefined) {
+      const exposed = keysInUrl(request.url)
+      if (exposed.length > 0) return this.#exposed(request, exposed[0] as string)
+    }
+    const digest = digestOf(request)
+    const known = this.#cache.get(digest)
+    return known ? this.#decide(known, request) : this.#firstSight(digest, request)
+  }
+
+  /** The same from the database, never from the cache: for management. */
+  async verifyFresh(request: VerifyRequest): Promise<Decision> {
+    const malformed = this.#refuseByForm(request)
+    if (malformed) return this.#refused(malformed)
+    const position = this.#ports.feed.position
+    const presented = await this.#find(request)
+    if (!presented) return this.#refused(denial('unknown'))
+    return this.#decide({ presented, reply: replyOf(presented), position }, request)
+  }
+
+  /** Whose key stands in a URL, if it is a real one. */
+  async ownerOfExposed(text: string): Promise<PresentedKey | undefined> {
+    return findPresentedKey(this.#ports.storage, this.#ports.peppers, text, undefined)
+  }
+
+  #refuseByForm({ credential }: VerifyRequest): Denial | undefined {
+    if (credential === '') return denial('missing')
+    if (credential.length > LONGEST_CREDENTIAL) return denial('malformed')
+    // Printable ASCII: anything else never was a credential, and need not reach a hash or a database.
+    if (!/^[\x21-\x7E]+$/.test(credential)) return denial('malformed')
+    if (hasKeyForm(credential) && !parseKey(credential)) return denial('malformed')
+    if (/^eyJ[\w-]*\.[\w-]*\.[\w-]*$/.test(credential)) return denial('unsupported')
+    return undefined
+  }
+
+  async #firstSight(digest: string, request: VerifyRequest): Promise<Decision> {
+    // The position before the record: a row after it that touches the record is then never missed.
+    const { position } = this.#ports.feed
+    const presented = await this.#find(request)
+    if (!presented) return this.#refused(denial('unknown'))
+    return this.#decide(this.#cache.put(digest, presented, replyOf(presented), position), request)
+  }
+
+  #find({ credential, resource, tenant }: VerifyRequest): Promise<PresentedKey | undefined> {
+    return findPresentedKey(this.#ports.storage, this.#ports.peppers, credential, resource, tenant)
+  }
+
+  #decide(
+    { presented, reply, position }: { presented: PresentedKey; reply: string; position: number },
+    request: VerifyRequest,
+  ): Decision {
+    return {
+      denial: firstDenial(presented, request, this.#ports.clock.nowMs()),
+      presented,
+      reply,
+      asOf: position,
+    }
+  }
+
+  #refused(refusal: Denial, presented?: PresentedKey): Decision {
+    return { denial: refusal, presented, reply: '', asOf: this.#ports.feed.position }
+  }
+
+  async #exposed(request: VerifyRequest, text: string): Promise<Decision> {
+    const presented = await this.ownerOfExposed(text)
+    const within = presented && firstDenial(presented, { ...request, url: undefined }, 0)?.code !== 'unknown'
+    return this.#refused(denial('exposed_in_url'), within ? presented : undefined)
+  }
+
+  async #whenCurrent(retry: () => Decision | Promise<Decision>): Promise<Decision> {
+    const { feed } = this.#ports
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, CATCH_UP_MS)
+    await Promise.race([feed.catchUp(), promise])
+    clearTimeout(timer)
+    if (feed.ageMs() > OLDEST_READING_MS)
+      throw new PosternError(
+        'storage_unavailable',
+        'Revocations cannot be read right now, so nothing is vouched for.',
+        {
+          retryAfterSeconds: 1,
+        },
+      )
+    return retry()
+  }
+}
+
+/** An imported key is unique only within a resource and tenant; one of ours has its own look-up. */
+function digestOf({ credential, resource, tenant }: VerifyRequest): string {
+  const text = hasKeyForm(credential) ? credential : `${credential}\n${resource}\n${tenant}`
+  return hash('sha256', text, 'base64url')
+}
+
+export function principalOf(presented: PresentedKey): Principal {
+  const { key } = presented
+  return {
+    sub: key.owner,
+    subType: 'external',
+    tenant: key.tenantId,
+    resource: presented.resourceUri,
+    scopes: presented.scopes,
+    roles: [],
+    credential: { type: 'api_key', id: key.id, environment: key.environment },
+    ...(key.expiresAtMs !== null && { expiresAtMs: key.expiresAtMs }),
+    ...(Object.keys(key.metadata).length > 0 && { metadata: key.metadata }),
+  }
+}
+
+/** Put together once for each credential, not for each request. */
+function replyOf(presented: PresentedKey): string {
+  const { key } = presented
+  const principal = principalOf(presented)
+  const expires = rfc3339(key.expiresAtMs)
+  const wire = {
+    principal: {
+      sub: principal.sub,
+      sub_type: principal.subType,
+      tenant: principal.tenant,
+      resource: principal.resource,
+      scopes: principal.scopes,
+      roles: principal.roles,
+      credential: principal.credential,
+      ...(expires !== null && { expires_at: expires }),
+      ...(principal.metadata && { metadata: principal.metadata }),
+    },
+    constraints: {
+      environment: key.environment,
+      browser: presented.allowBrowserKeys || key.environment === 'test',
+      ...(key.ipAllow.length > 0 && { ip_allow: key.ipAllow }),
+      ...(key.notBeforeMs !== null && { not_before: rfc3339(key.notBeforeMs) }),
+      ...(expires !== null && { expires_at: expires }),
+    },
+    cache_seconds: presented.cacheSeconds,
+    limits: [],
+  }
+  return JSON.stringify(wire).slice(0, -1)
+}
