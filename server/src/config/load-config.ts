@@ -1,4 +1,13 @@
-/** The face of configuration; filled in next. */
+/** Environment, file and command line → one frozen Config, or a ConfigError that says what to mend. */
+import { resolve } from 'node:path'
+import { ConfigError } from './config-error.ts'
+import { checkTogether, isLoopback, oddities } from './check-together.ts'
+import { gather, refuseBoth } from './gather.ts'
+import type { Given, Overrides } from './gather.ts'
+import * as parse from './parse-setting.ts'
+import { SETTINGS } from './settings.ts'
+import type { Setting, SettingName } from './settings.ts'
+
 export interface RateLimit {
   /** 0: no limit. */
   readonly perSecond: number
@@ -10,8 +19,11 @@ export interface Config {
   readonly port: number
   /** Absolute, without a trailing slash. */
   readonly issuer: string
+  /** Absolute. */
   readonly dataDir: string
+  /** Secret: show it with `withoutPassword`. */
   readonly databaseUrl: string | undefined
+  /** Secret. Undefined with SQLite: the data folder has one. */
   readonly rootSecret: string | undefined
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   /** CIDR blocks, checked. */
@@ -22,15 +34,108 @@ export interface Config {
   readonly logFormat: 'json' | 'pretty'
   readonly shutdownGraceSeconds: number
   readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
-  /** The command line's, when it manages a server instead of the data folder. */
-  readonly cli: { readonly url: string | undefined; readonly operatorKey: string | undefined }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
 
-/** What the command line gives, by setting name; as text, as it was typed. */
-export type Overrides = Readonly<Partial<Record<import('./settings.ts').SettingName, string>>>
+/**
+ * Reads and checks every setting. `env` is `process.env`; `overrides` is what the command line gives, by setting name.
+ *
+ * Throws ConfigError. Reads the files that settings name; does not check that the database answers, or that the
+ * certificate matches its key.
+ */
+export function loadConfig(
+  env: NodeJS.ProcessEnv,
+  overrides: Overrides = {},
+  terminal: boolean = process.stdout.isTTY === true,
+): Config {
+  refuseBoth(env)
+  const { given, warnings } = gather(env, overrides)
+  const read = reader(given)
 
-export function loadConfig(_env: NodeJS.ProcessEnv, _overrides: Overrides = {}): Config {
-  throw new Error('not yet')
+  const port = read('port', rangeOf('port'))
+  const certFile = read.optional('tls_cert_file', parse.parseReadableFile)
+  const keyFile = read.optional('tls_key_file', parse.parseReadableFile)
+  const hasTls = certFile !== undefined || keyFile !== undefined
+  const logFormat = read('log_format', choiceOf('log_format'))
+
+  const config: Config = {
+    host: read('host', parse.parseHost),
+    port,
+    issuer: read.optional('issuer', parse.parseIssuer) ?? `${hasTls ? 'https' : 'http'}://localhost:${port}`,
+    dataDir: read('data', (it) => resolve(it.text)),
+    databaseUrl: read.optional('database_url', parse.parsePostgresUrl),
+    rootSecret: read.optional('root_secret', (it) => parse.parseSecret(it, 32)),
+    tls: hasTls ? Object.freeze({ certFile: certFile ?? '', keyFile: keyFile ?? '' }) : undefined,
+    trustedProxies: read('trusted_proxies', parse.parseCidrList),
+    insecure: read('insecure', parse.parseFlag),
+    workers: read('workers', rangeOf('workers')),
+    logLevel: read('log_level', choiceOf('log_level')),
+    logFormat: logFormat === 'pretty' || (logFormat === 'auto' && terminal) ? 'pretty' : 'json',
+    shutdownGraceSeconds: read('shutdown_grace_seconds', rangeOf('shutdown_grace_seconds')),
+    limits: Object.freeze({
+      address: rateOf('address_rate', 'address_burst'),
+      credential: rateOf('credential_rate', 'credential_burst'),
+    }),
+    warnings: [],
+  }
+  checkTogether(config)
+  return Object.freeze({ ...config, warnings: Object.freeze([...warnings, ...oddities(config)]) })
+
+  function rateOf(rate: SettingName, burst: SettingName): RateLimit {
+    return Object.freeze({ perSecond: read(rate, rangeOf(rate)), burst: read(burst, rangeOf(burst)) })
+  }
+}
+
+/** The server that the command line manages, from POSTERN_URL and POSTERN_OPERATOR_KEY; undefined: the data folder. */
+export function loadCliTarget(
+  env: NodeJS.ProcessEnv,
+): { readonly url: string; readonly operatorKey: string | undefined } | undefined {
+  refuseBoth(env)
+  const { given } = gather(env, {})
+  const url = given.get('url')
+  if (!url) return undefined
+  const address = new URL(parse.parseIssuer(url))
+  if (address.protocol === 'http:' && !isLoopback(address.hostname))
+    throw new ConfigError(
+      url.source,
+      `${url.source} is plain http beyond loopback, which would show the operator key; expected https.`,
+    )
+  return { url: address.href.replace(/\/+$/, ''), operatorKey: given.get('operator_key')?.text.trim() }
+}
+
+type Parser<T> = (given: Given) => T
+
+interface Reader {
+  /** Of a setting that has a default. */
+  <T>(name: SettingName, parser: Parser<T>): T
+  optional<T>(name: SettingName, parser: Parser<T>): T | undefined
+}
+
+function reader(given: ReadonlyMap<string, Given>): Reader {
+  const read = <T>(name: SettingName, parser: Parser<T>): T =>
+    parser(given.get(name) ?? { text: settingOf(name).default ?? '', source: `the default of ${name}` })
+  const optional = <T>(name: SettingName, parser: Parser<T>): T | undefined => {
+    const value = given.get(name)
+    return value && parser(value)
+  }
+  return Object.assign(read, { optional })
+}
+
+function settingOf(name: SettingName): Setting {
+  const setting = (SETTINGS as readonly Setting[]).find((one) => one.name === name)
+  if (!setting) throw new Error(`no setting ${name}`)
+  return setting
+}
+
+function rangeOf(name: SettingName): Parser<number> {
+  const { kind } = settingOf(name)
+  if (kind.is !== 'integer') throw new Error(`${name} is no integer`)
+  return (given) => parse.parseInteger(given, kind.from, kind.to)
+}
+
+function choiceOf(name: SettingName): Parser<string> {
+  const { kind } = settingOf(name)
+  if (kind.is !== 'choice') throw new Error(`${name} is no choice`)
+  return (given) => parse.parseChoice(given, kind.of)
 }

@@ -5,7 +5,6 @@
  */
 
 export type Kind =
-  | { readonly is: 'text' }
   | { readonly is: 'host' }
   | { readonly is: 'path' }
   | { readonly is: 'url' }
@@ -113,7 +112,7 @@ export const SETTINGS = [
     name: 'address_rate',
     kind: { is: 'integer', from: 0, to: 1_000_000 },
     default: '200',
-    doc: 'Requests per second from one address (an IPv6 /64 counts as one); 0 means no limit.',
+    doc: 'Requests per second from one address (an IPv6 /64 counts as one), where of `/v1/verify` only the refused ones count; 0 means no limit.',
   },
   {
     name: 'address_burst',
