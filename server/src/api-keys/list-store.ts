@@ -96,6 +96,37 @@ export async function selectNetworks(storage: Storage, keyId: string): Promise<N
     .execute()
 }
 
+/** Deletes at most `limit` keys whose tenant or resource was deleted, and what is kept about their use. */
+export async function deleteKeysOfDeletedParents(tx: Transaction, limit: number): Promise<number> {
+  const db = tx.over<Tables & { tenants: DeletedParent; resources: DeletedParent }>()
+  const rows = await db
+    .selectFrom('api_keys')
+    .select('id')
+    .where(({ or, eb, selectFrom }) =>
+      or([
+        eb('tenant_id', 'in', selectFrom('tenants').select('tenants.id').where('deleted_at', 'is not', null)),
+        eb(
+          'resource_id',
+          'in',
+          selectFrom('resources').select('resources.id').where('deleted_at', 'is not', null),
+        ),
+      ]),
+    )
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  if (rows.length === 0) return 0
+  const ids = rows.map((row) => row.id)
+  await db.deleteFrom('api_key_networks').where('key_id', 'in', ids).execute()
+  await db.deleteFrom('api_keys').where('id', 'in', ids).execute()
+  return ids.length
+}
+
+interface DeletedParent {
+  id: string
+  deleted_at: number | null
+}
+
 /** How many deployment operators could still manage operators if `except` were gone. */
 export async function countDeploymentOperators(
   tx: Transaction,

@@ -26,11 +26,17 @@ export class Peppers {
     this.#adopt(await selectPeppers(storage))
   }
 
+  /** The first version of a new deployment, usable in the same transaction: nobody else uses these peppers yet. */
+  async createFirst(tx: Transaction, nowMs: number): Promise<void> {
+    const row = this.#sealNew(1, nowMs)
+    await insertPepper(tx, row)
+    this.#adopt([row])
+  }
+
   /** Adds a version and makes it the one for new hashes, once the transaction has committed and `load` ran again. */
   async add(tx: Transaction, nowMs: number): Promise<number> {
     const version = this.#current + 1
-    const sealed = seal(this.#sealingKey, randomBytes(32), `pepper ${version}`)
-    await insertPepper(tx, { version, sealed, state: 'active', created_at: nowMs })
+    await insertPepper(tx, this.#sealNew(version, nowMs))
     return version
   }
 
@@ -69,6 +75,11 @@ export class Peppers {
     const pepper = this.#byVersion.get(version)
     if (!pepper) throw new Error('The peppers have not been loaded.')
     return createHmac('sha256', pepper).update(text).digest('base64url')
+  }
+
+  #sealNew(version: number, nowMs: number): PepperRow {
+    const sealed = seal(this.#sealingKey, randomBytes(32), `pepper ${version}`)
+    return { version, sealed, state: 'active', created_at: nowMs }
   }
 
   #adopt(rows: readonly PepperRow[]): void {

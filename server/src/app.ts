@@ -1,0 +1,182 @@
+/**
+ * The composition root: opens the storage, builds the modules on it, and mounts their routes. Nothing imports it but
+ * the starts (main, the command line, tests).
+ */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import {
+  bulkKeyRoutes,
+  type KeyContext,
+  keyRoutes,
+  KeyUse,
+  operatorRoutes,
+  pepperRoutes,
+  Peppers,
+} from './api-keys/index.ts'
+import { ActivityLog, auditRoutes } from './audit/index.ts'
+import { bootstrap, type FirstKeys } from './bootstrap.ts'
+import type { Config } from './config.ts'
+import { createLogger, createServer } from './http/index.ts'
+import { type Clock, systemClock } from './kernel/index.ts'
+import { createAdmit } from './limits/index.ts'
+import { resourceRoutes } from './resources/index.ts'
+import { Changes, detectRestore, FeedPublisher, FeedReader } from './revocation/index.ts'
+import { openRootSecret } from './root-secret.ts'
+import {
+  Idempotency,
+  migrate,
+  openStorage,
+  schemaState,
+  type Storage,
+  type StorageTesting,
+} from './storage/index.ts'
+import { tenantRoutes } from './tenants/index.ts'
+import { startUpkeep } from './upkeep.ts'
+import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
+
+export interface OpenOptions {
+  /** Bring the schema up to date and make a new deployment where there is none; otherwise both are refused. */
+  readonly setUp: boolean
+  /** Give the process itself a way in, as the system user: the command line on the data folder. */
+  readonly asSystem?: boolean
+  /** Run the sweeps in this process. */
+  readonly upkeep?: boolean
+  readonly logger?: Logger
+  readonly clock?: Clock
+  readonly testing?: StorageTesting
+}
+
+export interface Deployment {
+  readonly server: FastifyInstance
+  readonly storage: Storage
+  readonly context: KeyContext
+  readonly feed: FeedReader
+  readonly verifier: Verifier
+  readonly logger: Logger
+  /** The bearer of the system user; undefined unless asked for. */
+  readonly systemToken: string | undefined
+  /** When this opening made the deployment: its first keys, which are nowhere else. */
+  readonly firstKeys: FirstKeys | undefined
+  /** Writes what is pending and lets go of the database. The server is closed first. */
+  close(): Promise<void>
+}
+
+/** Nothing listens yet: `server.listen` or `server.inject`. Throws with a sentence for the operator. */
+export async function openDeployment(config: Config, options: OpenOptions): Promise<Deployment> {
+  const clock = options.clock ?? systemClock
+  const logger = options.logger ?? createLogger(config)
+  const rootSecret = openRootSecret(config.rootSecret, config.dataDir)
+  const storage = await openStorage(
+    { databaseUrl: config.databaseUrl, dataDir: config.dataDir },
+    clock,
+    options.testing,
+  )
+  try {
+    await prepareSchema(storage, clock, options.setUp)
+    return await build({ config, options, clock, logger, rootSecret, storage })
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+async function prepareSchema(storage: Storage, clock: Clock, setUp: boolean): Promise<void> {
+  if (setUp) {
+    await migrate(storage, clock.nowMs())
+    return
+  }
+  const { pending } = await schemaState(storage)
+  if (pending.length > 0)
+    throw new Error(`The database lacks ${pending.length} migration(s). Run: postern migrate`)
+}
+
+interface Parts {
+  readonly config: Config
+  readonly options: OpenOptions
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly rootSecret: string
+  readonly storage: Storage
+}
+
+async function build({ config, options, clock, logger, rootSecret, storage }: Parts): Promise<Deployment> {
+  const feed = new FeedReader(storage, clock)
+  const changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
+  const peppers = new Peppers(rootSecret)
+  const context: KeyContext = { changes, peppers }
+  const idempotency = new Idempotency(storage, rootSecret, clock)
+
+  const firstKeys = await bootstrap(storage, context, rootSecret, printsKeys(config))
+  await peppers.load(storage)
+  const onSqlite = storage.dialect === 'sqlite'
+  if (onSqlite && (await detectRestore(storage, config.dataDir)))
+    logger.error(
+      'The database is older than it was: it was put back from a copy. What was revoked since is alive again.',
+    )
+  await feed.start()
+
+  const activity = new ActivityLog(storage, clock)
+  const keyUse = new KeyUse(storage, clock)
+  const verifier = new Verifier({ storage, peppers, feed, clock })
+  const meter = new DecisionMeter(keyUse, activity, () => {})
+  const systemToken = options.asSystem ? randomBytes(32).toString('base64url') : undefined
+
+  const server = createServer({
+    logger,
+    authenticate: createAuthenticate(verifier, meter, systemToken),
+    admit: createAdmit(config.limits, clock),
+    trustedProxies: config.trustedProxies,
+    ...(config.tls && {
+      tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
+    }),
+  })
+  const keyPorts = { storage, context, idempotency }
+  verifyRoutes(server, verifier, meter)
+  tenantRoutes(server, { storage, changes, idempotency })
+  resourceRoutes(server, { storage, changes, idempotency })
+  keyRoutes(server, keyPorts)
+  bulkKeyRoutes(server, keyPorts)
+  operatorRoutes(server, keyPorts)
+  pepperRoutes(server, keyPorts)
+  auditRoutes(server, storage)
+
+  activity.start()
+  keyUse.start()
+  const stopUpkeep = options.upkeep
+    ? startUpkeep({
+        storage,
+        clock,
+        feed,
+        idempotency,
+        headFolder: onSqlite ? config.dataDir : undefined,
+        warn: (message, error) => logger.warn({ err: error }, message),
+      })
+    : undefined
+
+  return {
+    server,
+    storage,
+    context,
+    feed,
+    verifier,
+    logger,
+    systemToken,
+    firstKeys,
+    async close() {
+      await server.close()
+      await keyUse.stop()
+      await activity.stop()
+      stopUpkeep?.()
+      await feed.stop()
+      await storage.close()
+    },
+  }
+}
+
+/** Keys are printed, and demo data made, only where nobody but the person at the machine can be reached by them. */
+export function printsKeys(config: Config): boolean {
+  const { hostname } = new URL(config.issuer)
+  return config.databaseUrl === undefined && ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+}

@@ -1,0 +1,47 @@
+/** Work that nobody waits for: sweeping what has expired, in small batches, and noting the feed's head on disk. */
+import { purgeDeletedParents } from './api-keys/index.ts'
+import type { Clock } from './kernel/index.ts'
+import { type FeedReader, noteHead, purgeFeed } from './revocation/index.ts'
+import type { Idempotency, Storage } from './storage/index.ts'
+
+export interface UpkeepPorts {
+  readonly storage: Storage
+  readonly clock: Clock
+  readonly feed: FeedReader
+  readonly idempotency: Idempotency
+  /** Where the head is noted; undefined with Postgres, which tells of a restore itself. */
+  readonly headFolder: string | undefined
+  warn(message: string, error: unknown): void
+}
+
+const SWEEP_MS = 60_000
+const NOTE_MS = 1_000
+
+/** Starts both; the answer stops them. Safe to run in several processes at once. */
+export function startUpkeep(ports: UpkeepPorts): () => void {
+  const { storage, clock, feed, idempotency, headFolder, warn } = ports
+  let noted = 0
+  const note = (): void => {
+    if (headFolder === undefined || feed.position === noted) return
+    try {
+      noteHead(headFolder, feed.position)
+      noted = feed.position
+    } catch (error) {
+      warn('the head of the feed could not be noted', error)
+    }
+  }
+  const sweep = async (): Promise<void> => {
+    try {
+      await purgeFeed(storage, clock)
+      await idempotency.purge()
+      await purgeDeletedParents(storage)
+    } catch (error) {
+      warn('upkeep will be tried again in a minute', error)
+    }
+  }
+  const timers = [setInterval(note, NOTE_MS).unref(), setInterval(() => void sweep(), SWEEP_MS).unref()]
+  return () => {
+    for (const timer of timers) clearInterval(timer)
+    note()
+  }
+}
