@@ -10,6 +10,7 @@ import {
   invalid,
   MANAGEMENT_RESOURCE,
   MANAGEMENT_SCOPES,
+  missingScopes,
   notFound,
   type Page,
   type Paged,
@@ -59,8 +60,8 @@ export async function createOperator(
   if (!reachesTenant(caller, tenantId) || !(await lockTenant(tx, tenantId, 'share'))) throw notFound('tenant')
   if (!management) throw new Error('The management resource is missing: the database was not set up.')
 
-  const known = MANAGEMENT_SCOPES.map((scope) => scope.name as string)
-  const unknown = input.scopes.filter((scope) => !known.includes(scope))
+  const known = MANAGEMENT_SCOPES.map((scope) => scope.name)
+  const unknown = missingScopes(known, input.scopes)
   if (unknown.length > 0)
     throw invalid('/scopes', `There is no management scope ${unknown.slice(0, 5).join(', ')}.`)
 
