@@ -92,7 +92,7 @@ onBothDatabases('storage', (fresh) => {
     const late = AbortSignal.timeout(5_000)
     for (let ticks = 0; ticks < 20; ticks++) {
       await storage.write(async () => {})
-      for (let tick = 0; tick < ticks; tick++) await null
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve()
       const written = await Promise.race([
         storage.write(async () => 'written'),
         new Promise((resolve) => late.addEventListener('abort', () => resolve('forgotten'))),
