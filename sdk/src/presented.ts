@@ -1,0 +1,74 @@
+/**
+ * Finds the one credential in a request: `Authorization: Bearer` (RFC 6750, section 2.1), `X-API-Key`, or a
+ * configured legacy header. Two of them are refused, the same one twice too: a proxy in front may have checked the
+ * other one (RFC 6750, section 2: "must not use more than one method").
+ */
+import { denial, type Denial } from './denial.ts'
+import { isCredentialText } from './key-format.ts'
+
+/** A web `Request`, or what looks like one. `url` may be a path. */
+export interface WebRequest {
+  readonly url: string
+  readonly headers: { get(name: string): string | null }
+}
+
+/** Node's `IncomingMessage`, or what looks like one. */
+export interface NodeRequest {
+  /** Path and query as they came, before a router cut anything off. */
+  readonly url?: string | undefined
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** Names and values in turn. Node's `headers` drops a repeated `Authorization`; this is where it still shows. */
+  readonly rawHeaders?: readonly string[] | undefined
+}
+
+export type CredentialRequest = WebRequest | NodeRequest
+
+/** The credential's text, or why there is none to check. */
+export function presentedCredential(request: CredentialRequest, legacyHeader?: string): string | Denial {
+  if (isRepeated(request, 'authorization')) return denial('multiple_credentials')
+  const authorization = readAuthorization(request)
+  const key = headerOf(request, 'x-api-key')
+  const legacy = legacyHeader === undefined ? undefined : headerOf(request, legacyHeader)
+  // A scheme that is not ours, "Basic" for the proxy of a test site, stays out of the way of a key beside it.
+  const token = authorization?.scheme === 'other' ? undefined : authorization?.text
+
+  const [text, second] = [token, key, legacy].filter((found) => found !== undefined)
+  if (text === undefined) return denial(authorization ? 'unsupported' : 'missing')
+  if (second !== undefined || text.includes(',')) return denial('multiple_credentials')
+  // A token that is bound to a key needs its proof checked (RFC 9449), which this version does not do.
+  if (authorization?.scheme === 'dpop') return denial('unsupported')
+  return isCredentialText(text) ? text : denial('malformed')
+}
+
+/** Whether a browser sent it: pages cannot leave these headers out, and hardly anything else sends them. */
+export function isFromBrowser(request: CredentialRequest): boolean {
+  return headerOf(request, 'origin') !== undefined || headerOf(request, 'sec-fetch-site') !== undefined
+}
+
+/** The scheme's name is case-insensitive (RFC 9110, section 11.1). */
+function readAuthorization(request: CredentialRequest) {
+  const value = headerOf(request, 'authorization')
+  if (value === undefined) return undefined
+  const [, name = '', text = ''] = /^([^ ]*) *(.*)$/s.exec(value) ?? []
+  const scheme = name.toLowerCase()
+  return { scheme: scheme === 'bearer' || scheme === 'dpop' ? scheme : 'other', text: text.trim() } as const
+}
+
+/** Undefined when absent; several of one name joined as HTTP does it (RFC 9110, section 5.3). */
+function headerOf({ headers }: CredentialRequest, name: string): string | undefined {
+  if (typeof headers.get === 'function') return headers.get(name)?.trim() ?? undefined
+  const value = (headers as NodeRequest['headers'])[name]
+  return typeof value === 'string' || value === undefined ? value : value.join(', ')
+}
+
+function isRepeated(request: CredentialRequest, name: string): boolean {
+  const raw = 'rawHeaders' in request ? request.rawHeaders : undefined
+  if (!raw) return false
+  let count = 0
+  for (let index = 0; index < raw.length; index += 2) {
+    const found = raw[index] as string
+    if (found.length === name.length && found.toLowerCase() === name) count++
+  }
+  return count > 1
+}
