@@ -5,8 +5,11 @@ import type { Environment } from './principal.ts'
 export interface VerifierOptions {
   /** Where Postern runs: `https://auth.example.com`. Plain `http://` is taken for loopback alone. */
   readonly server: string | URL
-  /** This service's own credential: a key with the scope `verify` that may ask about `resource`. */
-  readonly credential: string
+  /**
+   * This service's own credential: a key with the scope `verify` that may ask about `resource`. Taken as
+   * `process.env` has it; `undefined` throws with a hint.
+   */
+  readonly credential: string | undefined
   /** The URI of the API that this service is (RFC 8707). */
   readonly resource: string
   /** Accept callers of this tenant (`ten_…`) only. */
