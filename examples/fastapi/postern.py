@@ -54,10 +54,9 @@ def require(*scopes: str):
             "sec_fetch_site": request.headers.get("sec-fetch-site"),
         }
         answer = await ask({name: value for name, value in question.items() if value is not None})
-        if answer.get("valid") is True:
+        if answer["valid"] is True:
             return answer["principal"]
-        retry_after = answer.get("retry_after_seconds", 1)
-        raise Denied(answer["code"], answer["detail"], list(scopes), retry_after)
+        raise Denied(answer["code"], answer["detail"], list(scopes), answer.get("retry_after_seconds", 1))
 
     return dependency
 
@@ -66,7 +65,9 @@ async def ask(question: dict[str, Any]) -> dict[str, Any]:
     try:
         response = await client.post("/v1/verify", json=question)
         if response.status_code == 200:
-            return response.json()
+            answer = response.json()
+            if isinstance(answer, dict) and "valid" in answer:
+                return answer
         print(f"Postern answered {response.status_code}. With 401 or 403, POSTERN_CREDENTIAL is not good for this.")
     except (httpx.HTTPError, ValueError) as error:
         print(f"Postern cannot be asked: {type(error).__name__}")
@@ -75,7 +76,7 @@ async def ask(question: dict[str, Any]) -> dict[str, Any]:
 
 def presented_credential(request: Request) -> str:
     """The one credential of the request: `Authorization: Bearer` or `X-API-Key`, each at most once."""
-    found = [value for value in request.headers.getlist("x-api-key")]
+    found = request.headers.getlist("x-api-key")
     for value in request.headers.getlist("authorization"):
         scheme, _, token = value.partition(" ")
         if scheme.lower() == "bearer":

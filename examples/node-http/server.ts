@@ -1,5 +1,5 @@
 /** An orders API on node:http: `orders:read` to read, `orders:write` to write, and a health check for anyone. */
-import { createVerifier } from '@postern/sdk'
+import { createVerifier, type Principal } from '@postern/sdk'
 import { protect } from '@postern/sdk/node'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
@@ -19,33 +19,27 @@ interface Order {
 const orders: Order[] = []
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => unknown
-
 const routes: Readonly<Record<string, Handler>> = {
   'GET /health': (_request, response) => answer(response, 200, { status: 'ok' }),
-  'GET /orders': protect(
-    verifier,
-    (_request, response: ServerResponse, { tenant }) =>
-      answer(
-        response,
-        200,
-        orders.filter((order) => order.tenant === tenant),
-      ),
-    { scopes: 'orders:read' },
-  ),
+  'GET /orders': protect(verifier, listOrders, { scopes: 'orders:read' }),
   'POST /orders': protect(verifier, placeOrder, { scopes: 'orders:write' }),
 }
 
-async function placeOrder(
-  request: IncomingMessage,
-  response: ServerResponse,
-  principal: { tenant: string; sub: string },
-) {
+function listOrders(_request: IncomingMessage, response: ServerResponse, { tenant }: Principal) {
+  return answer(
+    response,
+    200,
+    orders.filter((order) => order.tenant === tenant),
+  )
+}
+
+async function placeOrder(request: IncomingMessage, response: ServerResponse, { tenant, sub }: Principal) {
   const length = Number(request.headers['content-length'])
   if (!(length <= 10_000)) return answer(response, 413, { error: 'At most 10 kB, with Content-Length.' })
   const body: unknown = await json(request).catch(() => undefined)
   const item = (body as { item?: unknown } | null | undefined)?.item
   if (typeof item !== 'string' || item === '') return answer(response, 400, { error: 'item must be a text.' })
-  const order = { id: orders.length + 1, tenant: principal.tenant, placedBy: principal.sub, item }
+  const order = { id: orders.length + 1, tenant, placedBy: sub, item }
   orders.push(order)
   return answer(response, 201, order)
 }

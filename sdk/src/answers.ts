@@ -20,9 +20,8 @@ export interface Accepted {
   readonly constraints: Constraints
 }
 
-interface Fresh<Value> {
-  readonly value: Value
-  /** On the monotonic clock. */
+/** Until when an answer may be relied on, by the monotonic clock. */
+interface Aging {
   readonly untilMs: number
 }
 
@@ -43,8 +42,8 @@ export class Answers {
   readonly #clock: Clock
   readonly #warn: (message: string) => void
   readonly #budget: Budget
-  readonly #accepted: BoundedCache<Fresh<Accepted>>
-  readonly #refused = new BoundedCache<Fresh<Denial>>(REFUSALS)
+  readonly #accepted: BoundedCache<Accepted & Aging>
+  readonly #refused = new BoundedCache<{ readonly denial: Denial } & Aging>(REFUSALS)
   readonly #asked = new Map<string, Question>()
 
   constructor(config: Config, clock: Clock, warn: (message: string) => void) {
@@ -57,8 +56,10 @@ export class Answers {
 
   /** What is known without asking, by the credential's digest. */
   recall(digest: string): Accepted | Denial | undefined {
-    const fresh = this.#accepted.get(digest) ?? this.#refused.get(digest)
-    return fresh && this.#clock.monotonicMs() < fresh.untilMs ? fresh.value : undefined
+    const accepted = this.#accepted.get(digest)
+    if (accepted) return this.#isFresh(accepted) ? accepted : undefined
+    const refused = this.#refused.get(digest)
+    return refused && this.#isFresh(refused) ? refused.denial : undefined
   }
 
   /** Asks the server, or joins a question about the same credential. Never rejects. */
@@ -104,10 +105,17 @@ export class Answers {
     this.#refused.delete(digest)
     const { cacheMs } = this.#config
     if (reply.valid) {
+      const { principal, constraints } = reply
       const untilMs = sentAtMs + Math.min(cacheMs, reply.cacheSeconds * 1000)
-      if (this.#clock.monotonicMs() < untilMs) this.#accepted.set(digest, { value: reply, untilMs })
+      if (this.#isFresh({ untilMs }))
+        this.#accepted.set(digest, { valid: true, principal, constraints, untilMs })
     } else if (!PASSING.has(reply.code)) {
-      this.#refused.set(digest, { value: reply, untilMs: sentAtMs + Math.min(cacheMs, MAX_REFUSAL_MS) })
+      const untilMs = sentAtMs + Math.min(cacheMs, MAX_REFUSAL_MS)
+      if (this.#isFresh({ untilMs })) this.#refused.set(digest, { denial: reply, untilMs })
     }
+  }
+
+  #isFresh({ untilMs }: Aging): boolean {
+    return this.#clock.monotonicMs() < untilMs
   }
 }

@@ -20,6 +20,11 @@ export function checksumHolds(key: string): boolean {
   return key.slice(-6) === base62(crc32(key.slice(0, -6))).padStart(6, '0')
 }
 
+/** Whether `text` has the form of a Postern key and not its checksum. */
+export function hasTypo(text: string): boolean {
+  return looksLikeAKey(text) && !checksumHolds(text)
+}
+
 /** Visible ASCII without a comma: what one header field can carry as one credential. */
 export function isCredentialText(text: string): boolean {
   return text.length > 0 && text.length <= MAX_CREDENTIAL_LENGTH && /^[\x21-\x2b\x2d-\x7e]+$/.test(text)

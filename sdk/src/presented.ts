@@ -4,7 +4,7 @@
  * other one (RFC 6750, section 2: "must not use more than one method").
  */
 import { denial, type Denial } from './denial.ts'
-import { isCredentialText } from './key-format.ts'
+import { MAX_CREDENTIAL_LENGTH } from './key-format.ts'
 
 /** A web `Request`, or what looks like one. `url` may be a path. */
 export interface WebRequest {
@@ -24,7 +24,7 @@ export interface NodeRequest {
 
 export type CredentialRequest = WebRequest | NodeRequest
 
-/** The credential's text, or why there is none to check. */
+/** The credential's text, 1 to 8192 characters of whatever a header may hold, or why there is none to check. */
 export function presentedCredential(request: CredentialRequest, legacyHeader?: string): string | Denial {
   if (isRepeated(request, 'authorization')) return denial('multiple_credentials')
   const authorization = readAuthorization(request)
@@ -38,7 +38,7 @@ export function presentedCredential(request: CredentialRequest, legacyHeader?: s
   if (second !== undefined || text.includes(',')) return denial('multiple_credentials')
   // A token that is bound to a key needs its proof checked (RFC 9449), which this version does not do.
   if (authorization?.scheme === 'dpop') return denial('unsupported')
-  return isCredentialText(text) ? text : denial('malformed')
+  return text === '' || text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text
 }
 
 /** Whether a browser sent it: pages cannot leave these headers out, and hardly anything else sends them. */
@@ -50,9 +50,10 @@ export function isFromBrowser(request: CredentialRequest): boolean {
 function readAuthorization(request: CredentialRequest) {
   const value = headerOf(request, 'authorization')
   if (value === undefined) return undefined
-  const [, name = '', text = ''] = /^([^ ]*) *(.*)$/s.exec(value) ?? []
-  const scheme = name.toLowerCase()
-  return { scheme: scheme === 'bearer' || scheme === 'dpop' ? scheme : 'other', text: text.trim() } as const
+  const space = value.indexOf(' ')
+  const name = (space < 0 ? value : value.slice(0, space)).toLowerCase()
+  const scheme = name === 'bearer' || name === 'dpop' ? name : 'other'
+  return { scheme, text: space < 0 ? '' : value.slice(space + 1).trim() } as const
 }
 
 /** Undefined when absent; several of one name joined as HTTP does it (RFC 9110, section 5.3). */

@@ -7,7 +7,7 @@ import { BoundedCache } from './bounded-cache.ts'
 import { Budget } from './budget.ts'
 import type { Clock } from './clock.ts'
 import { digestOf } from './digest.ts'
-import { checksumHolds, isCredentialText, looksLikeAKey } from './key-format.ts'
+import { hasTypo, isCredentialText } from './key-format.ts'
 import type { Config } from './options.ts'
 
 const AGAIN_MS = 60 * 1000
@@ -21,7 +21,7 @@ export function exposureReporter(config: Config, clock: Clock): ReportExposure {
   const reported = new BoundedCache<number>(1000)
   const budget = new Budget(PER_SECOND, BURST, clock)
   return async (credential, url) => {
-    if (!isCredentialText(credential) || (looksLikeAKey(credential) && !checksumHolds(credential))) return
+    if (!isCredentialText(credential) || hasTypo(credential)) return
     const digest = await digestOf(credential)
     const last = reported.get(digest)
     const now = clock.monotonicMs()

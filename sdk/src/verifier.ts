@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
 import { brokenConstraint, type Circumstances } from './constraints.ts'
 import { denial, type Denial } from './denial.ts'
 import { digestOf } from './digest.ts'
-import { checksumHolds, isCredentialText, looksLikeAKey } from './key-format.ts'
+import { hasTypo, isCredentialText, MAX_CREDENTIAL_LENGTH } from './key-format.ts'
 import type { Config } from './options.ts'
 import { isFromBrowser, presentedCredential, type CredentialRequest } from './presented.ts'
 import type { Result } from './principal.ts'
@@ -74,7 +74,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     const known = answers.recall(digest)
     if (known) return judge(known, request)
     // After the look-up: a known credential has proved its form.
-    if (looksLikeAKey(credential) && !checksumHolds(credential)) return denial('malformed')
+    if (!isCredentialText(credential) || hasTypo(credential)) return denial('malformed')
     return answers.ask(credential, digest).then((answer) => judge(answer, request))
   }
 
@@ -94,8 +94,8 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
 }
 
 function bareCredential(text: string): string | Denial {
-  if (isCredentialText(text)) return text
-  return denial(text === '' ? 'missing' : 'malformed')
+  if (text === '') return denial('missing')
+  return text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text
 }
 
 function scopeList(scopes: string | readonly string[] | undefined): readonly string[] {

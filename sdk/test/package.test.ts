@@ -1,12 +1,21 @@
-/** The package as its users get it: packed, installed into an empty project, imported and required. */
+/** The package as its users get it: packed, installed into an empty project, imported and required; and the examples on it. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { before, test, after } from 'node:test'
+import { after, before, test } from 'node:test'
 import { fakeServer } from './support/fake-server.ts'
-import { accepted, aKey, OWN_CREDENTIAL, RESOURCE } from './support/wire.ts'
+import { accepted, aKey, OWN_CREDENTIAL, refused, RESOURCE } from './support/wire.ts'
 
 const SDK = join(import.meta.dirname, '..')
 const MODULES = join(SDK, '..', 'node_modules')
@@ -17,8 +26,11 @@ const SUBPATHS = [
   '@postern/sdk/hono',
   '@postern/sdk/node',
 ]
+const EXAMPLES = ['express', 'fastify', 'hono', 'node-http']
 
+/** An empty project with the package, and one that has the frameworks, too. */
 let project: string
+let withFrameworks: string
 
 function run(command: string, ...parameters: string[]): string {
   return execFileSync(command, parameters, {
@@ -35,16 +47,25 @@ before(() => {
   assert.ok(tarball)
   writeFileSync(join(project, 'package.json'), '{ "name": "empty", "private": true }')
   run('npm', 'install', '--offline', '--no-audit', '--no-fund', `./${tarball}`)
+
+  withFrameworks = mkdtempSync(join(tmpdir(), 'postern-sdk-'))
+  mkdirSync(join(withFrameworks, 'node_modules'))
+  writeFileSync(join(withFrameworks, 'package.json'), '{ "type": "module" }')
+  cpSync(join(project, 'node_modules', '@postern'), join(withFrameworks, 'node_modules', '@postern'), {
+    recursive: true,
+  })
+  for (const name of ['@types', '@hono', 'express', 'fastify', 'hono'])
+    symlinkSync(join(MODULES, name), join(withFrameworks, 'node_modules', name))
 })
 
-after(() => rmSync(project, { recursive: true, force: true }))
+after(() => {
+  for (const folder of [project, withFrameworks]) rmSync(folder, { recursive: true, force: true })
+})
 
 test('installs nothing but itself, and ships no source', () => {
+  const installed = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))
+  assert.deepEqual(installed, ['@postern'])
   assert.deepEqual(readdirSync(join(project, 'node_modules', '@postern')), ['sdk'])
-  assert.deepEqual(
-    readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.')),
-    ['@postern'],
-  )
   const shipped = readdirSync(join(project, 'node_modules', '@postern', 'sdk'), {
     recursive: true,
   }) as string[]
@@ -54,11 +75,11 @@ test('installs nothing but itself, and ships no source', () => {
 })
 
 test('can be imported and required, and every subpath has the same names both ways', () => {
-  const script =
-    'Promise.all(NAMES.map((n) => LOAD(n))).then((m) => console.log(JSON.stringify(m.map((x) => Object.keys(x).sort()))))'
-  const with_ = (load: string) => script.replace('NAMES', JSON.stringify(SUBPATHS)).replace('LOAD(n)', load)
-  const imported = run(process.execPath, '--input-type=module', '-e', with_('import(n)'))
-  const required = run(process.execPath, '--input-type=commonjs', '-e', with_('require(n)'))
+  const namesBy = (load: string) =>
+    `Promise.all(${JSON.stringify(SUBPATHS)}.map((name) => ${load}(name)))
+      .then((all) => console.log(JSON.stringify(all.map((one) => Object.keys(one).sort()))))`
+  const imported = run(process.execPath, '--input-type=module', '-e', namesBy('((name) => import(name))'))
+  const required = run(process.execPath, '--input-type=commonjs', '-e', namesBy('require'))
   assert.deepEqual(JSON.parse(required), JSON.parse(imported))
   assert.ok((JSON.parse(imported) as string[][])[0]?.includes('createVerifier'))
 })
@@ -76,36 +97,21 @@ for (const [what, load] of [
         const again = verifier.verify('${aKey()}')
         console.log(JSON.stringify([first.sub, again.sub]))
       })`
-    const { spawn } = await import('node:child_process')
     const child = spawn(process.execPath, [`--input-type=${what}`, '-e', script], { cwd: project })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
-    await new Promise((resolve) => child.on('close', resolve))
-    assert.equal(output.trim(), '["acct_7","acct_7"]')
+    assert.equal((await outputOf(child)).trim(), '["acct_7","acct_7"]')
   })
 
 test('has types for ES modules and CommonJS, with the frameworks that a project has', () => {
-  for (const name of ['@types', 'express', 'fastify', 'hono'])
-    symlinkSync(join(MODULES, name), join(project, 'node_modules', name))
-  cpSync(join(SDK, 'test', 'support', 'consumer.txt'), join(project, 'consumer.mts'))
-  cpSync(join(SDK, 'test', 'support', 'consumer.txt'), join(project, 'consumer.cts'))
-  const options = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2022', '--types', 'node']
-  const compile = (...files: string[]) =>
-    run(
-      process.execPath,
-      join(MODULES, 'typescript', 'bin', 'tsc'),
-      ...options,
-      '--module',
-      'nodenext',
-      ...files,
-    )
-  compile('consumer.mts', 'consumer.cts')
+  const files = ['mts', 'cts'].map((extension) => join(withFrameworks, `consumer.${extension}`))
+  for (const file of files) cpSync(join(SDK, 'test', 'support', 'consumer.txt'), file)
+  const compiler = join(MODULES, 'typescript', 'bin', 'tsc')
+  const options = '--noEmit --strict --skipLibCheck --target es2022 --module nodenext --types node'.split(' ')
+  const types = ['--typeRoots', join(MODULES, '@types')]
+  run(process.execPath, compiler, ...options, ...types, ...files)
   // The types are there, rather than any: a wrong one is an error.
-  writeFileSync(
-    join(project, 'wrong.mts'),
-    "import { createVerifier } from '@postern/sdk'\ncreateVerifier({ server: 7 })\n",
-  )
-  assert.throws(() => compile('wrong.mts'), /Command failed/)
+  const wrong = join(withFrameworks, 'wrong.mts')
+  writeFileSync(wrong, "import { createVerifier } from '@postern/sdk'\ncreateVerifier({ server: 7 })\n")
+  assert.throws(() => run(process.execPath, compiler, ...options, ...types, wrong), { stdout: /TS2322/ })
 })
 
 test('declares every subpath and nothing at run time', () => {
@@ -117,3 +123,57 @@ test('declares every subpath and nothing at run time', () => {
     SUBPATHS,
   )
 })
+
+for (const name of EXAMPLES)
+  test(`runs the example ${name}`, async (t) => {
+    const both = accepted({ principal: { scopes: ['orders:read', 'orders:write'] } })
+    const server = await fakeServer(t, both)
+    const file = join(withFrameworks, `${name}.ts`)
+    cpSync(join(SDK, '..', 'examples', name, 'server.ts'), file)
+    const env = { ...process.env, POSTERN_SERVER: server.url, POSTERN_CREDENTIAL: OWN_CREDENTIAL, PORT: '0' }
+    const child = spawn(process.execPath, [file], { env })
+    t.after(() => child.kill())
+    const base = `http://localhost:${await portOf(child)}`
+
+    assert.equal((await fetch(`${base}/health`)).status, 200)
+    assert.equal((await fetch(`${base}/orders`)).status, 401)
+    assert.equal((await fetch(`${base}/orders`, { method: 'POST', body: '{}' })).status, 401)
+    const headers = { authorization: `Bearer ${aKey()}`, 'content-type': 'application/json' }
+    const placed = await fetch(`${base}/orders`, { method: 'POST', headers, body: '{"item":"tea"}' })
+    assert.equal(placed.status, 201)
+    const listed = (await (await fetch(`${base}/orders`, { headers })).json()) as { item: string }[]
+    assert.deepEqual(
+      listed.map(({ item }) => item),
+      ['tea'],
+    )
+    for (const body of ['null', '{', '{"item":""}'])
+      assert.equal((await fetch(`${base}/orders`, { method: 'POST', headers, body })).status, 400, body)
+    server.script = accepted()
+    const reader = { 'x-api-key': aKey(2), 'content-type': 'application/json' }
+    assert.equal(
+      (await fetch(`${base}/orders`, { method: 'POST', headers: reader, body: '{"item":"x"}' })).status,
+      403,
+    )
+    server.script = refused('revoked')
+    assert.equal((await fetch(`${base}/orders`, { headers: { 'x-api-key': aKey(3) } })).status, 401)
+  })
+
+function outputOf(child: ChildProcess): Promise<string> {
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)))
+  return new Promise((resolve) => child.on('close', () => resolve(output)))
+}
+
+/** The port that an example says it listens on. */
+function portOf(child: ChildProcess): Promise<string> {
+  let output = ''
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk) => {
+        output += String(chunk)
+        const port = /port: (\d+)/.exec(output)?.[1]
+        if (port) resolve(port)
+      })
+    child.on('close', () => reject(new Error(`The example ended: ${output}`)))
+  })
+}

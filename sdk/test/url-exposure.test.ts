@@ -29,7 +29,9 @@ test('finds an access token in a parameter that is named for one', () => {
 
 test('finds the presented credential again in any parameter', () => {
   assert.equal(exposedCredential('/orders?token=legacy-123', 'legacy-123'), 'legacy-123')
-  assert.equal(exposedCredential('/orders?token=legacy-124', 'legacy-123'), undefined)
+  assert.equal(exposedCredential('/orders?a=1&token=a+b%3D=c&b', 'a+b==c'), 'a+b==c')
+  assert.equal(exposedCredential('/orders?token=%6Cegacy-123', 'legacy-123'), 'legacy-123')
+  assert.equal(exposedCredential('/orders?token=legacy-1234', 'legacy-123'), undefined)
 })
 
 test('leaves alone what is no credential', () => {

@@ -272,6 +272,19 @@ test('refuses a typing error with no question, and asks about foreign forms', as
   assert.equal(server.questions.length, 2)
 })
 
+test('refuses a header that holds no credential with no question', async (t) => {
+  const server = await fakeServer(t, accepted())
+  const verifier = verifierFor(server)
+  for (const headers of [
+    { authorization: 'Bearer a b' },
+    { 'x-api-key': 'a b' },
+    { 'x-api-key': 'k\u00e4se' },
+    { 'x-api-key': 'a\u0000' },
+  ])
+    assert.equal(codeOf(await verifier.verify({ url: '/', headers: { ...headers } })), 'malformed')
+  assert.equal(server.questions.length, 0)
+})
+
 test('refuses bare text that is no credential with no question', async (t) => {
   const server = await fakeServer(t, accepted())
   const verifier = verifierFor(server)
