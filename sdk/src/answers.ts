@@ -12,6 +12,7 @@ import type { Constraints } from './constraints.ts'
 import { denial, type Denial, type DenialCode } from './denial.ts'
 import type { Config } from './options.ts'
 import type { Principal } from './principal.ts'
+import type { Reply } from './reply.ts'
 
 /** An accepted credential. What a request must satisfy beyond that is in the constraints. */
 export interface Accepted {
@@ -27,12 +28,17 @@ interface Aging {
 
 interface Question {
   readonly sentAtMs: number
-  readonly answer: Promise<Accepted | Denial>
+  /** The answer "not from there" is about this address alone. */
+  readonly ip: string | undefined
+  readonly answer: Promise<Reply>
 }
 
 /** A refusal is kept this long: enough to take the edge off a retry loop, too short to hide a new key. */
 const MAX_REFUSAL_MS = 1000
 const REFUSALS = 1000
+
+/** What is longer is not an address, and the server takes no more. */
+const LONGEST_ADDRESS = 100
 
 /** They tell of the moment or of the server, not of the credential. */
 const PASSING: ReadonlySet<DenialCode> = new Set(['unavailable', 'stale', 'rate_limited', 'quota_exceeded'])
@@ -55,52 +61,64 @@ export class Answers {
   }
 
   /** What is known without asking, by the credential's digest. */
-  recall(digest: string): Accepted | Denial | undefined {
+  recall(digest: string, ip: string | undefined): Accepted | Denial | undefined {
     const accepted = this.#accepted.get(digest)
     if (accepted) return this.#isFresh(accepted) ? accepted : undefined
-    const refused = this.#refused.get(digest)
+    const refused = this.#refused.get(digest) ?? this.#refused.get(`${digest} ${ip}`)
     return refused && this.#isFresh(refused) ? refused.denial : undefined
   }
 
   /** Asks the server, or joins a question about the same credential. Never rejects. */
-  ask(credential: string, digest: string): Promise<Accepted | Denial> {
-    const sentAtMs = this.#clock.monotonicMs()
+  async ask(credential: string, digest: string, ip: string | undefined): Promise<Accepted | Denial> {
+    const pending = this.#joinable(digest)
+    if (!pending) return this.#askAnew(credential, digest, ip)
+    const answer = await pending.answer
+    if (answer.valid || answer.code !== 'ip_not_allowed' || pending.ip === ip) return answer
+    // That one was about another caller's address.
+    const next = this.#joinable(digest)
+    if (next && next.ip === ip) return next.answer
+    return this.recall(digest, ip) ?? this.#askAnew(credential, digest, ip)
+  }
+
+  /** A question under way, while its answer is no older than a kept one may be. */
+  #joinable(digest: string): Question | undefined {
     const pending = this.#asked.get(digest)
-    if (pending && sentAtMs < pending.sentAtMs + this.#config.cacheMs) return pending.answer
+    return pending && this.#isFresh({ untilMs: pending.sentAtMs + this.#config.cacheMs })
+      ? pending
+      : undefined
+  }
+
+  async #askAnew(credential: string, digest: string, ip: string | undefined): Promise<Accepted | Denial> {
     if (!this.#budget.take()) {
       this.#warn(
         'Postern: more unknown credentials arrive than asksPerSecond lets through. Callers with new ones get 503.',
       )
-      return Promise.resolve(denial('unavailable', { retryAfterSeconds: 1 }))
+      return denial('unavailable', { retryAfterSeconds: 1 })
     }
-    const question: Question = { sentAtMs, answer: this.#fetch(credential, digest, sentAtMs) }
+    const sentAtMs = this.#clock.monotonicMs()
+    const question: Question = { sentAtMs, ip, answer: this.#fetch(credential, ip) }
     this.#asked.set(digest, question)
-    void question.answer.finally(() => {
-      if (this.#asked.get(digest) === question) this.#asked.delete(digest)
-    })
-    return question.answer
-  }
-
-  async #fetch(credential: string, digest: string, sentAtMs: number): Promise<Accepted | Denial> {
-    const { resource, environment, tenant } = this.#config
-    // Without scopes and address: those are the request's, and the answer has to serve the next one too.
-    const answer = await askServer(this.#config, { credential, resource, environment, tenant })
-    if ('failure' in answer) {
-      this.#warn(answer.failure.warning)
-      return answer.failure.denial
-    }
-    const { reply } = answer
+    const answer = await question.answer
     // A later question about the same credential has the newer answer; this one must not overwrite it.
-    const isLatest = this.#asked.get(digest)?.sentAtMs === sentAtMs
-    if (isLatest) this.#keep(digest, reply, sentAtMs)
-    return reply
+    if (this.#asked.get(digest) === question) {
+      this.#asked.delete(digest)
+      this.#keep(digest, answer, question)
+    }
+    return answer
   }
 
-  #keep(
-    digest: string,
-    reply: (Accepted & { readonly cacheSeconds: number }) | Denial,
-    sentAtMs: number,
-  ): void {
+  async #fetch(credential: string, ip: string | undefined): Promise<Reply> {
+    const { resource, environment, tenant } = this.#config
+    // Without scopes: the answer has to serve the next request, too. The address is sent since the server refuses a
+    // key that is bound to networks without one, and notes from where a key is used.
+    const question = { credential, resource, environment, tenant, ip: ip?.slice(0, LONGEST_ADDRESS) }
+    const answer = await askServer(this.#config, question)
+    if ('reply' in answer) return answer.reply
+    this.#warn(answer.failure.warning)
+    return answer.failure.denial
+  }
+
+  #keep(digest: string, reply: Reply, { sentAtMs, ip }: Question): void {
     this.#accepted.delete(digest)
     this.#refused.delete(digest)
     const { cacheMs } = this.#config
@@ -111,7 +129,8 @@ export class Answers {
         this.#accepted.set(digest, { valid: true, principal, constraints, untilMs })
     } else if (!PASSING.has(reply.code)) {
       const untilMs = sentAtMs + Math.min(cacheMs, MAX_REFUSAL_MS)
-      if (this.#isFresh({ untilMs })) this.#refused.set(digest, { denial: reply, untilMs })
+      const key = reply.code === 'ip_not_allowed' ? `${digest} ${ip}` : digest
+      if (this.#isFresh({ untilMs })) this.#refused.set(key, { denial: reply, untilMs })
     }
   }
 

@@ -24,36 +24,35 @@ export interface NodeRequest {
 
 export type CredentialRequest = WebRequest | NodeRequest
 
+const OTHER_SCHEMES: ReadonlySet<string> = new Set(['basic', 'dpop', 'negotiate'])
+
 /** The credential's text, 1 to 8192 characters of whatever a header may hold, or why there is none to check. */
 export function presentedCredential(request: CredentialRequest, legacyHeader?: string): string | Denial {
   if (isRepeated(request, 'authorization')) return denial('multiple_credentials')
-  const authorization = readAuthorization(request)
+  const authorization = headerOf(request, 'authorization')
   const key = headerOf(request, 'x-api-key')
   const legacy = legacyHeader === undefined ? undefined : headerOf(request, legacyHeader)
-  // A scheme that is not ours, "Basic" for the proxy of a test site, stays out of the way of a key beside it.
-  const token = authorization?.scheme === 'other' ? undefined : authorization?.text
 
-  const [text, second] = [token, key, legacy].filter((found) => found !== undefined)
-  if (text === undefined) return denial(authorization ? 'unsupported' : 'missing')
-  if (second !== undefined || text.includes(',')) return denial('multiple_credentials')
-  // A token that is bound to a key needs its proof checked (RFC 9449), which this version does not do.
-  if (authorization?.scheme === 'dpop') return denial('unsupported')
+  const [value, second] = [authorization, key, legacy].filter((found) => found !== undefined)
+  if (value === undefined) return denial('missing')
+  if (second !== undefined || value.includes(',')) return denial('multiple_credentials')
+  const text = authorization === undefined ? value : bearerToken(value)
+  if (typeof text !== 'string') return text
   return text === '' || text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text
+}
+
+/** The scheme's name is case-insensitive (RFC 9110, section 11.1). */
+function bearerToken(authorization: string): string | Denial {
+  const space = authorization.indexOf(' ')
+  const scheme = (space < 0 ? authorization : authorization.slice(0, space)).toLowerCase()
+  if (scheme === 'bearer') return space < 0 ? '' : authorization.slice(space + 1).trim()
+  // A DPoP token is bound to a key whose proof (RFC 9449) this version does not check.
+  return denial(OTHER_SCHEMES.has(scheme) ? 'unsupported' : 'malformed')
 }
 
 /** Whether a browser sent it: pages cannot leave these headers out, and hardly anything else sends them. */
 export function isFromBrowser(request: CredentialRequest): boolean {
   return headerOf(request, 'origin') !== undefined || headerOf(request, 'sec-fetch-site') !== undefined
-}
-
-/** The scheme's name is case-insensitive (RFC 9110, section 11.1). */
-function readAuthorization(request: CredentialRequest) {
-  const value = headerOf(request, 'authorization')
-  if (value === undefined) return undefined
-  const space = value.indexOf(' ')
-  const name = (space < 0 ? value : value.slice(0, space)).toLowerCase()
-  const scheme = name === 'bearer' || name === 'dpop' ? name : 'other'
-  return { scheme, text: space < 0 ? '' : value.slice(space + 1).trim() } as const
 }
 
 /** Undefined when absent; several of one name joined as HTTP does it (RFC 9110, section 5.3). */

@@ -71,11 +71,11 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
   }
 
   function decide(credential: string, digest: string, request: Circumstances): Result | Promise<Result> {
-    const known = answers.recall(digest)
+    const known = answers.recall(digest, request.ip)
     if (known) return judge(known, request)
     // After the look-up: a known credential has proved its form.
     if (!isCredentialText(credential) || hasTypo(credential)) return denial('malformed')
-    return answers.ask(credential, digest).then((answer) => judge(answer, request))
+    return answers.ask(credential, digest, request.ip).then((answer) => judge(answer, request))
   }
 
   function judge(answer: Accepted | Denial, request: Circumstances): Result {

@@ -59,7 +59,7 @@ before(() => {
 })
 
 after(() => {
-  for (const folder of [project, withFrameworks]) rmSync(folder, { recursive: true, force: true })
+  for (const folder of [project, withFrameworks]) if (folder) rmSync(folder, { recursive: true, force: true })
 })
 
 test('installs nothing but itself, and ships no source', () => {

@@ -1,8 +1,9 @@
 /** What `verify` answers to each request about a credential, first and again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ServerResponse } from 'node:http'
 import type { Result } from '../src/index.ts'
-import { fakeServer } from './support/fake-server.ts'
+import { fakeServer, type Question } from './support/fake-server.ts'
 import { verifierFor } from './support/verifier.ts'
 import { accepted, aKey, OWN_CREDENTIAL, refused, RESOURCE, TENANT } from './support/wire.ts'
 
@@ -51,7 +52,7 @@ test('answers the whole principal, in camelCase', async (t) => {
   })
 })
 
-test('asks about the credential alone, with its own credential in the header', async (t) => {
+test('asks without the scopes, with its own credential in the header', async (t) => {
   const server = await fakeServer(t, accepted())
   await verifierFor(server, { tenant: TENANT }).verify(KEY, { scopes: 'orders:read', ip: '192.0.2.1' })
   const [question] = server.questions
@@ -62,6 +63,7 @@ test('asks about the credential alone, with its own credential in the header', a
     resource: RESOURCE,
     environment: 'live',
     tenant: TENANT,
+    ip: '192.0.2.1',
   })
 })
 
@@ -195,6 +197,40 @@ test('refuses a key that is bound to networks when the address is not known, and
   assert.match(verifier.warnings.join('\n'), /clientIp/)
 })
 
+/** Like the server: a key for 203.0.113.0/24, refused from elsewhere and from nowhere. */
+function boundToNetwork(response: ServerResponse, { body }: Question): void {
+  const isInside = String(body['ip']).startsWith('203.0.113.')
+  const constraints = { ip_allow: ['203.0.113.0/24'] }
+  response.end(JSON.stringify(isInside ? accepted({ constraints }) : refused('ip_not_allowed')))
+}
+
+test('keeps the refusal of one address from callers at another', async (t) => {
+  const server = await fakeServer(t, boundToNetwork)
+  const verifier = verifierFor(server)
+  assert.equal(codeOf(await verifier.verify(KEY, { ip: '192.0.2.1' })), 'ip_not_allowed')
+  assert.equal(codeOf(await verifier.verify(KEY, { ip: '203.0.113.1' })), 'valid')
+  assert.equal(codeOf(await verifier.verify(KEY, { ip: '192.0.2.1' })), 'ip_not_allowed')
+  assert.equal(server.questions.length, 2)
+})
+
+test('asks about a refused address once a second', async (t) => {
+  const server = await fakeServer(t, boundToNetwork)
+  const verifier = verifierFor(server)
+  for (let round = 0; round < 3; round++)
+    assert.equal(codeOf(await verifier.verify(KEY, { ip: '192.0.2.1' })), 'ip_not_allowed')
+  assert.equal(server.questions.length, 1)
+})
+
+test('asks again for those who joined a question from an address that was refused', async (t) => {
+  const server = await fakeServer(t, boundToNetwork)
+  const verifier = verifierFor(server)
+  const stranger = verifier.verify(KEY, { ip: '192.0.2.1' })
+  const callers = Array.from({ length: 20 }, () => verifier.verify(KEY, { ip: '203.0.113.1' }))
+  assert.equal(codeOf(await stranger), 'ip_not_allowed')
+  assert.deepEqual(new Set((await Promise.all(callers)).map(codeOf)), new Set(['valid']))
+  assert.equal(server.questions.length, 2)
+})
+
 test('ends a cached key at its own end', async (t) => {
   const server = await fakeServer(t, accepted({ constraints: { expires_at: '2026-01-01T00:00:02Z' } }))
   const verifier = verifierFor(server)
@@ -302,15 +338,7 @@ test('answers a web Request', async (t) => {
   assert.equal(codeOf(await verifier.verify(new Request('https://api.example.com/orders'))), 'missing')
 })
 
-for (const code of [
-  'unknown',
-  'revoked',
-  'expired',
-  'disabled',
-  'wrong_resource',
-  'wrong_tenant',
-  'ip_not_allowed',
-])
+for (const code of ['unknown', 'revoked', 'expired', 'disabled', 'wrong_resource', 'wrong_tenant'])
   test(`passes on the refusal ${code}, and asks again after a second`, async (t) => {
     const server = await fakeServer(t, refused(code))
     const verifier = verifierFor(server)
