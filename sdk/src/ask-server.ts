@@ -30,8 +30,8 @@ export async function askServer(
         accept: 'application/json',
       },
       body: JSON.stringify(question),
-      // A redirect would carry both credentials to wherever it points.
-      redirect: 'error',
+      // Followed, a redirect would carry both credentials to wherever it points; so it is an answer like any other.
+      redirect: 'manual',
       signal: AbortSignal.timeout(config.timeoutMs),
     })
     if (response.status !== 200) {

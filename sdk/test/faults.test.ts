@@ -22,8 +22,11 @@ const FAULTS: Readonly<Record<string, { script: Script; warning: RegExp }>> = {
     warning: /own credential \(403\)/,
   },
   redirects: {
-    script: (response) => response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
-    warning: /request failed/,
+    script: (response, { path }) =>
+      path === '/v1/verify'
+        ? response.writeHead(307, { location: '/elsewhere' }).end()
+        : answerJson(response, accepted()),
+    warning: /answered 307/,
   },
   'drops the connection': { script: (response) => response.destroy(), warning: /request failed/ },
   'answers no JSON': { script: (response) => response.end('<html>'), warning: /not JSON/ },

@@ -36,6 +36,15 @@ test('express: goes on in the same tick for a credential seen before', async (t)
   assert.ok(called)
 })
 
+test('express: finds a key in the part of the path that a router cut off', async (t) => {
+  const verifier = verifierFor(await fakeServer(t, accepted()))
+  const request = { originalUrl: `/${KEY}/orders`, url: '/orders', headers: {} }
+  const response = { statusCode: 200, setHeader: () => {}, end: (body: string) => body }
+  const end = t.mock.method(response, 'end')
+  expressAdapter.createGuard(verifier)()(request, response, () => assert.fail('It went on.'))
+  assert.match(String(end.mock.calls[0]?.arguments[0]), /exposed_in_url/)
+})
+
 test('fastify: refuses before the body is read', async (t) => {
   const app = fastify()
   t.after(() => app.close())
