@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import {
   bulkKeyRoutes,
   type KeyContext,
+  KeyPresenter,
   keyRoutes,
   KeyUse,
   operatorRoutes,
@@ -33,7 +34,7 @@ import {
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
 import { createAdmit } from './limits/index.ts'
-import { resourceRoutes } from './resources/index.ts'
+import { resourceRoutes, ResourceUris } from './resources/index.ts'
 import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
 import { openRootSecret } from './root-secret.ts'
 import {
@@ -147,7 +148,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     }),
   })
-  const keyPorts = { storage, context, idempotency }
+  const present = new KeyPresenter(new ResourceUris(storage), clock)
+  const keyPorts = { storage, context, idempotency, present }
   verifyRoutes(server, verifier, meter)
   tenantRoutes(server, { storage, changes, idempotency })
   resourceRoutes(server, { storage, changes, idempotency })
