@@ -87,6 +87,21 @@ onBothDatabases('storage', (fresh) => {
     assert.equal((await names()).length, 3)
   })
 
+  it('writes a job that comes in the very tick in which the writer goes idle', async () => {
+    const alive = setInterval(() => {}, 1_000)
+    const late = AbortSignal.timeout(5_000)
+    for (let ticks = 0; ticks < 20; ticks++) {
+      await storage.write(async () => {})
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve()
+      const written = await Promise.race([
+        storage.write(async () => 'written'),
+        new Promise((resolve) => late.addEventListener('abort', () => resolve('forgotten'))),
+      ])
+      assert.equal(written, 'written', `${ticks} ticks after the answer before it`)
+    }
+    clearInterval(alive)
+  })
+
   it('tells a watcher about the commit of another connection', async () => {
     const other = await openStorage(database.location, systemClock)
     const { promise, resolve } = Promise.withResolvers<void>()
