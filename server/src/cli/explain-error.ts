@@ -34,7 +34,7 @@ export async function reportError(error: unknown, cli: Cli, asJson: boolean): Pr
   else {
     await cli.out.note(`postern: ${safe(message)}`)
     for (const fault of errors)
-      if (fault.detail !== message) await cli.out.note(safe(`  ${fault.pointer}: ${fault.detail}`))
+      if (!message.includes(fault.detail)) await cli.out.note(safe(`  ${fault.pointer}: ${fault.detail}`))
     if (hint) await cli.out.note(`  → ${safe(hint)}`)
   }
   return exitCode
@@ -93,7 +93,7 @@ function hintOf({ status, problem, headers }: ApiRefusal, isLocal: boolean): str
       return scope ? `The operator needs the scope ${scope}; see \`postern operators list\`.` : undefined
     }
     case 404:
-      return 'List what there is with the verb `list`; what this operator does not reach looks the same as what is not there.'
+      return 'The verb `list` shows what there is; what you do not reach looks as if it were not there.'
     case 429:
       return `Wait ${headers['retry-after'] ?? 'a few'} seconds and run it again.`
     case 500:

@@ -46,7 +46,8 @@ export function buildProgram(cli: Cli): Command {
       writeErr: (text) => void cli.io.stderr.write(text).catch(() => {}),
       getOutHelpWidth: () => cli.io.columns ?? 100,
       getErrHelpWidth: () => cli.io.columns ?? 100,
-      outputError: (text, write) => write(`postern: ${text}`),
+      // Reported like every other error, when parsing has ended.
+      outputError: () => {},
     })
     .hook('preSubcommand', async (_program, command) => {
       const noun = NOUNS.find(({ name }) => name === command.name())

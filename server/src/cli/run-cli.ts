@@ -2,12 +2,11 @@
 import { CommanderError } from 'commander'
 import type { Cli, GlobalOptions } from './cli.ts'
 import type { CliDeps } from './deps.ts'
-import { EXIT, type ExitCode, OutputClosed } from './errors.ts'
+import { type CliError, EXIT, type ExitCode, OutputClosed, usageError } from './errors.ts'
 import { reportError } from './explain-error.ts'
 import type { CliIo } from './io.ts'
 import { Output } from './output/output.ts'
 import { buildProgram } from './program.ts'
-import { openClient } from './target.ts'
 import type { ApiClient } from './transport/api-client.ts'
 
 /** `argv` without the program's own name. */
@@ -23,7 +22,7 @@ export async function runCli(argv: readonly string[], io: CliIo, deps: CliDeps):
     get options() {
       return program.opts<GlobalOptions>()
     },
-    client: () => (client ??= openClient(cli)),
+    client: () => (client ??= import('./target.ts').then(({ openClient }) => openClient(cli))),
     action:
       (work) =>
       async (...args) => {
@@ -45,14 +44,22 @@ export async function runCli(argv: readonly string[], io: CliIo, deps: CliDeps):
 
 async function endOf(error: unknown, cli: Cli, wantsJson: boolean): Promise<ExitCode> {
   if (error instanceof OutputClosed) return EXIT.ok
-  // Commander has printed help or the fault already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  const fault = error instanceof CommanderError ? usageFault(error) : error
+  if (fault === undefined) return (error as CommanderError).exitCode === 0 ? EXIT.ok : EXIT.usage
   try {
-    return await reportError(error, cli, wantsJson)
+    return await reportError(fault, cli, wantsJson)
   } catch (closed) {
     if (closed instanceof OutputClosed) return EXIT.failed
     throw closed
   }
+}
+
+/** Commander's sentence as an error of ours; undefined for help, which has been printed. */
+function usageFault({ code, message }: CommanderError): CliError | undefined {
+  if (code === 'commander.help' || code === 'commander.helpDisplayed' || code === 'commander.version')
+    return undefined
+  const [sentence = '', guess] = message.replace(/^error: /, '').split('\n')
+  return usageError(sentence, guess?.replace(/^\((.*)\)$/, '$1'))
 }
 
 /** `help keys list` is `keys list --help`: the verbs of a noun are loaded only on its own way. */

@@ -88,7 +88,7 @@ async function verify(cli: Cli, head: WireHead | undefined): Promise<ExitCode> {
     const { seq, reason } = answer.broken_at ?? { seq: answer.checked + 1, reason: 'it does not check' }
     await out.line(`${out.paint('bad', 'BROKEN')} at event ${seq}: ${reason}.`)
     await out.note(
-      `The ${plural(answer.checked, 'event')} before it are whole. Keep a copy of the database, and find out who could write to it.`,
+      `The events before it are whole. Keep a copy of the database, and find out who could write to it.`,
     )
   }
   return code

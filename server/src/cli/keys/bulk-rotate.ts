@@ -91,7 +91,7 @@ async function receive(
     } catch (error) {
       const again = error instanceof StreamCut || error instanceof SyntaxError || isPassing(error)
       if (!again || attempt >= ATTEMPTS) throw error
-      await sleep(250 * 2 ** attempt)
+      await sleep(100 * 2 ** attempt)
     }
   }
 }

@@ -74,10 +74,11 @@ async function dryRun(cli: Cli, path: string, body: object): Promise<BulkAnswer>
 
 /** Shows the blast radius; answers whether to go on. */
 async function goOn(cli: Cli, preview: BulkAnswer, verb: string, options: BulkOptions): Promise<boolean> {
-  const only = options.dryRun === true || preview.matched === 0
+  const isOnlyDry = options.dryRun === true
   if (!cli.out.isJson) await printPreview(cli, preview)
-  else if (only) await cli.out.json(preview)
-  if (only) return false
+  else if (isOnlyDry) await cli.out.json(preview)
+  if (isOnlyDry) return false
+  if (preview.matched === 0) return true
   await confirm(cli.io, `${verb} ${plural(preview.matched, 'key')}?`, String(preview.matched), options.yes)
   return true
 }

@@ -79,9 +79,10 @@ async function importKeys(cli: Cli, file: string | undefined, options: ImportOpt
     await batches.finish()
   } catch (error) {
     await batches.settle()
-    await cli.out.note(
-      `Stopped near line ${line}, after ${plural(batches.counts.imported, 'key')}. Run it again: what is there is skipped.`,
-    )
+    if (batches.counts.imported + batches.counts.skipped > 0)
+      await cli.out.note(
+        `Stopped near line ${line}, after ${plural(batches.counts.imported, 'key')}. Run it again: what is there is skipped.`,
+      )
     throw error
   } finally {
     progress.end()

@@ -57,10 +57,13 @@ export class ApiUnreachable extends Error {
   override name = 'ApiUnreachable'
   /** `ECONNREFUSED`, `ENOTFOUND`, a TLS code, … */
   readonly reason: string
+  /** It answered earlier: then it may only be restarting. */
+  readonly wasReached: boolean
 
-  constructor(message: string, reason: string, cause?: unknown) {
-    super(message, { cause })
+  constructor(message: string, reason: string, more: { wasReached?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: more.cause })
     this.reason = reason
+    this.wasReached = more.wasReached ?? false
   }
 }
 

@@ -20,18 +20,23 @@ export async function withPatience<T>(work: () => Promise<T>, attempts: number):
       return await work()
     } catch (error) {
       if (attempt >= attempts || !isPassing(error)) throw error
-      await sleep(250 * 2 ** attempt)
+      await sleep(100 * 2 ** attempt)
     }
   }
 }
 
-/** Whether the same request may well succeed in a moment. A server that never was there does not come by waiting. */
+/** A connection that was there for a moment; what is refused or unknown from the start does not come by waiting. */
+const PASSING_REASONS = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'UND_ERR_SOCKET',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+/** Whether the same request may well succeed in a moment. */
 export function isPassing(error: unknown): boolean {
-  if (error instanceof ApiUnreachable)
-    return (
-      !['ECONNREFUSED', 'ENOTFOUND', 'not_postern'].includes(error.reason) &&
-      !/CERT|TLS|SIGN/.test(error.reason)
-    )
+  if (error instanceof ApiUnreachable) return error.wasReached || PASSING_REASONS.has(error.reason)
   if (!(error instanceof ApiRefusal)) return false
   return [429, 502, 503, 504].includes(error.status) || error.problem?.code === 'idempotency_in_flight'
 }

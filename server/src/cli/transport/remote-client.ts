@@ -17,6 +17,7 @@ const MOST_WAITS = 20
 const LONGEST_WAIT_SECONDS = 30
 
 export function remoteClient(url: string, operatorKey: string): ApiClient {
+  let wasReached = false
   const send = async (
     method: Method,
     path: string,
@@ -24,7 +25,8 @@ export function remoteClient(url: string, operatorKey: string): ApiClient {
     accept: string,
   ): Promise<Response> => {
     for (let waits = 0; ; waits += 1) {
-      const response = await once(url, operatorKey, method, path, request, accept)
+      const response = await once({ url, operatorKey, wasReached }, method, path, request, accept)
+      wasReached = true
       // A 429 did nothing, so any method may be repeated after it.
       if (response.status !== 429 || waits === MOST_WAITS) return response
       const seconds = Number(response.headers.get('retry-after') ?? 1)
@@ -53,9 +55,14 @@ export function remoteClient(url: string, operatorKey: string): ApiClient {
   }
 }
 
+interface Server {
+  readonly url: string
+  readonly operatorKey: string
+  readonly wasReached: boolean
+}
+
 async function once(
-  url: string,
-  operatorKey: string,
+  { url, operatorKey, wasReached }: Server,
   method: Method,
   path: string,
   request: ApiRequest,
@@ -79,7 +86,7 @@ async function once(
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     })
   } catch (error) {
-    throw unreachable(url, error)
+    throw unreachable(url, error, wasReached)
   } finally {
     clearTimeout(timer)
   }
@@ -90,19 +97,19 @@ async function read(url: string, response: Response): Promise<ApiResponse> {
   try {
     text = await response.text()
   } catch (error) {
-    throw unreachable(url, error)
+    throw unreachable(url, error, true)
   }
   const headers = Object.fromEntries(response.headers)
   const isJson = /[/+]json\b/.test(headers['content-type'] ?? '')
   try {
     return { status: response.status, headers, body: isJson && text !== '' ? JSON.parse(text) : text }
   } catch (error) {
-    throw new ApiUnreachable(`${url} sent an answer that is not JSON.`, 'not_postern', error)
+    throw new ApiUnreachable(`${url} sent an answer that is not JSON.`, 'not_postern', { cause: error })
   }
 }
 
-function unreachable(url: string, error: unknown): ApiUnreachable {
+function unreachable(url: string, error: unknown, wasReached: boolean): ApiUnreachable {
   const { cause, message } = error as { cause?: { code?: unknown; message?: string }; message: string }
   const reason = typeof cause?.code === 'string' ? cause.code : message
-  return new ApiUnreachable(`${url} cannot be reached (${reason}).`, reason, error)
+  return new ApiUnreachable(`${url} cannot be reached (${reason}).`, reason, { wasReached, cause: error })
 }
