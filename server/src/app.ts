@@ -17,7 +17,7 @@ import {
   Peppers,
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
-import { bootstrap, type FirstKeys } from './bootstrap.ts'
+import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
 import type { Config } from './config.ts'
 import {
   createLogger,
@@ -121,7 +121,10 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const context: KeyContext = { changes, peppers }
   const idempotency = new Idempotency(storage, rootSecret, clock)
 
-  const firstKeys = await bootstrap(storage, context, rootSecret, printsKeys(config))
+  const firstKeys = options.setUp
+    ? await bootstrap(storage, context, rootSecret, printsKeys(config))
+    : undefined
+  if (!options.setUp) await requireBootstrapped(storage, rootSecret)
   await peppers.load(storage)
   const onSqlite = storage.dialect === 'sqlite'
   if (onSqlite && (await detectRestore(storage, config.dataDir)))
