@@ -3,7 +3,7 @@
  * the starts (main, the command line, tests).
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import {
@@ -80,6 +80,8 @@ export interface Deployment {
 export async function openDeployment(config: Config, options: OpenOptions): Promise<Deployment> {
   const clock = options.clock ?? systemClock
   const logger = options.logger ?? createLogger(config)
+  // Before anything is made: the first keys may have to be put there.
+  if (options.setUp) mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const rootSecret = openRootSecret(config.rootSecret, config.dataDir)
   const storage = await openStorage(
     { databaseUrl: config.databaseUrl, dataDir: config.dataDir },
