@@ -18,11 +18,23 @@ import {
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, type FirstKeys } from './bootstrap.ts'
 import type { Config } from './config.ts'
-import { createLogger, createServer } from './http/index.ts'
+import {
+  createLogger,
+  createMetrics,
+  createServer,
+  mountDocsPage,
+  mountErrorsPage,
+  mountFrontPage,
+  mountHealth,
+  mountMetrics,
+  mountOpenApi,
+  openApiOf,
+  type Readiness,
+} from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
 import { createAdmit } from './limits/index.ts'
 import { resourceRoutes } from './resources/index.ts'
-import { Changes, detectRestore, FeedPublisher, FeedReader } from './revocation/index.ts'
+import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
 import { openRootSecret } from './root-secret.ts'
 import {
   Idempotency,
@@ -117,10 +129,12 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     )
   await feed.start()
 
+  const metrics = createMetrics()
+  metrics.watchFeedAge(() => feed.ageMs() / 1000)
   const activity = new ActivityLog(storage, clock)
   const keyUse = new KeyUse(storage, clock)
   const verifier = new Verifier({ storage, peppers, feed, clock })
-  const meter = new DecisionMeter(keyUse, activity, () => {})
+  const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))
   const systemToken = options.asSystem ? randomBytes(32).toString('base64url') : undefined
 
   const server = createServer({
@@ -128,6 +142,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     authenticate: createAuthenticate(verifier, meter, systemToken),
     admit: createAdmit(config.limits, clock),
     trustedProxies: config.trustedProxies,
+    metrics,
     ...(config.tls && {
       tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     }),
@@ -141,6 +156,13 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   operatorRoutes(server, keyPorts)
   pepperRoutes(server, keyPorts)
   auditRoutes(server, storage)
+  mountHealth(server, async () => readiness(feed))
+  mountMetrics(server, metrics)
+  const document = openApiOf(server, { issuer: config.issuer, version: VERSION })
+  mountOpenApi(server, document)
+  mountDocsPage(server, document)
+  mountErrorsPage(server)
+  mountFrontPage(server, config.issuer)
 
   activity.start()
   keyUse.start()
@@ -174,6 +196,20 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     },
   }
 }
+
+/** A node is ready while its own reading of the feed is young: that needs the database, and is what verify needs. */
+async function readiness(feed: FeedReader): Promise<Readiness> {
+  if (feed.ageMs() > OLDEST_READING_MS) await feed.catchUp()
+  const current = feed.ageMs() <= OLDEST_READING_MS
+  return {
+    ok: current,
+    checks: { database: { ok: current, ...(!current && { detail: 'revocations cannot be read' }) } },
+  }
+}
+
+const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version
 
 /** Keys are printed, and demo data made, only where nobody but the person at the machine can be reached by them. */
 export function printsKeys(config: Config): boolean {

@@ -1,7 +1,5 @@
-/** `postern …`: the command line, with `serve` among its commands. */
-import { openDeployment } from './app.ts'
+/** `postern …` */
 import { loadConfig } from './config.ts'
-const config = loadConfig(process.env)
-const d = await openDeployment(config, { setUp: true, upkeep: true })
-await d.server.listen({ port: config.port, host: config.host })
-console.log(d.firstKeys)
+import { startServing } from './start/index.ts'
+
+await startServing(loadConfig(process.env), (text) => process.stdout.write(text))

@@ -56,6 +56,8 @@ export interface Route<S extends RouteSchema, A extends Access> {
   readonly idempotent?: boolean
   /** The route takes `application/x-ndjson` too; the body is then an array of its lines. */
   readonly ndjson?: boolean
+  /** Requests that need no credential after all; their `caller` is undefined. */
+  readonly openTo?: (request: FastifyRequest) => boolean
   /** False for pages and other answers that are not part of the API. */
   readonly documented?: boolean
   /** Answers a value for the serializer, a string that is JSON already (see `sendJson`), a stream, or a promise. */
@@ -78,7 +80,7 @@ export function declareRoute<const S extends RouteSchema, const A extends Access
     schema: route.schema as object,
     config: { access: route.access, idempotent: route.idempotent === true, ndjson: route.ndjson === true },
     ...(route.bodyLimit !== undefined && { bodyLimit: route.bodyLimit }),
-    onRequest: guardRoute(server.posternHttp, route.access, route.url, route.idempotent === true),
+    onRequest: guardRoute(server.posternHttp, declared),
     handler: (request, reply) => handler(request as unknown as RouteRequest<S, A>, reply),
   })
 }

@@ -4,7 +4,7 @@
  */
 import { denial } from '../kernel/index.ts'
 import type { Access, Admit, Authenticate, Caller, Denial } from '../kernel/index.ts'
-import type { onRequestHookHandler } from 'fastify'
+import type { FastifyRequest, onRequestHookHandler } from 'fastify'
 import { readIdempotencyKey } from './idempotency.ts'
 import { refuseNul } from './nul.ts'
 import { sendProblem } from './send-problem.ts'
@@ -16,11 +16,16 @@ export interface GuardPorts {
   readonly admit: Admit | undefined
 }
 
+export interface GuardedRoute {
+  readonly access: Access
+  readonly url: string
+  readonly idempotent?: boolean
+  readonly openTo?: (request: FastifyRequest) => boolean
+}
+
 export function guardRoute(
   ports: GuardPorts,
-  access: Access,
-  route: string,
-  idempotent: boolean,
+  { access, url: route, idempotent, openTo }: GuardedRoute,
 ): onRequestHookHandler {
   const { authenticate, admit } = ports
   const scope =
@@ -33,7 +38,7 @@ export function guardRoute(
     // A gateway asks for thousands of its callers from one address: there, only what is refused is counted.
     const early = access.kind === 'verifier' ? undefined : limitByAddress()
     if (early) return refuse(early)
-    if (access.kind === 'public') return begin()
+    if (access.kind === 'public' || openTo?.(request)) return begin()
 
     let answer: ReturnType<Authenticate>
     try {

@@ -34,6 +34,8 @@ export interface PosternHttp {
   readonly authenticate: Authenticate
   readonly admit: Admit | undefined
   readonly routes: DeclaredRoute[]
+  /** Set when the server has begun to shut down. */
+  draining: boolean
 }
 
 declare module 'fastify' {
@@ -77,7 +79,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     frameworkErrors: handleError,
   }) as unknown as FastifyInstance
 
-  server.decorate('posternHttp', { authenticate: options.authenticate, admit: options.admit, routes: [] })
+  const { authenticate, admit } = options
+  server.decorate('posternHttp', { authenticate, admit, routes: [], draining: false })
   server.decorateRequest('caller', undefined)
   server.decorateRequest('rawBody', undefined)
   server.decorateRequest('idempotencyKey', undefined)

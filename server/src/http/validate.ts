@@ -51,7 +51,11 @@ export function createValidatorCompiler(): FastifySchemaCompiler<object> {
     const validate = ajvFor(fast, part).compile(closed)
     let explain: ValidateFunction | undefined
 
+    const needsNothing = part === 'body' && isOptionalObject(closed)
+
     return (data: unknown) => {
+      // No body at all (Fastify says null) is an empty object where no member is required: `POST …/revoke` needs none.
+      if (data === null && needsNothing) return validate((data = {})) && { value: data }
       if (validate(data)) return true
       let faults: ErrorObject[] = validate.errors ?? []
       if (isSmall(data)) {
@@ -80,6 +84,14 @@ function whereOf(part: HttpPart, pointer: string): string {
   if (part === 'querystring') return `Query parameter ${pointer.slice(1)}: `
   if (part === 'params') return `Path parameter ${pointer.slice(1)}: `
   return pointer === '' ? 'The body: ' : `${pointer}: `
+}
+
+/** Whether `{}` satisfies what the schema requires. */
+export function isOptionalObject(schema: object): boolean {
+  const { type, required, minProperties } = schema as Record<string, unknown>
+  return (
+    type === 'object' && (!Array.isArray(required) || required.length === 0) && minProperties === undefined
+  )
 }
 
 function isSmall(data: unknown): boolean {
