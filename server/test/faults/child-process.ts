@@ -3,6 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+/** The server's own: a child that strips no types starts in half the time. */
+const COMPILED = join(import.meta.dirname, '../../../node_modules/.cache/postern')
+
 export interface Child {
   readonly process: ChildProcess
   /** Every line of standard output so far; whole once `exited` has resolved. */
@@ -23,7 +26,7 @@ export function startChild(program: string, input: unknown, env: NodeJS.ProcessE
 export function startNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...env },
   })
   const lines: string[] = []
   const waiting = new Set<(line: string) => void>()
