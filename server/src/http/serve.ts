@@ -86,8 +86,11 @@ async function drain(
     logger.warn('the grace is over: closing the connections that are left')
     server.server.closeAllConnections()
   }, graceSeconds * 1000)
+  // A connection falls idle when its request is answered; kept alive, it would use up the whole grace.
+  const sweep = setInterval(() => server.server.closeIdleConnections(), 50)
   const closed = [server.close(), second && new Promise<void>((resolve) => second.close(() => resolve()))]
   await Promise.all(closed)
   clearTimeout(cut)
+  clearInterval(sweep)
   for (const step of flush) await step()
 }

@@ -47,6 +47,11 @@ Ask whether it may read orders, as your API does for each request:
   curl ${address}/v1/verify -H 'Authorization: Bearer ${operatorKey}' \\
     -H 'Content-Type: application/json' -d '${question}'
 
+Protect a real API with it, in another terminal:
+
+  POSTERN_CREDENTIAL=${operatorKey} npm run example:express
+  curl http://localhost:3000/orders -H 'Authorization: Bearer ${demo.key}'
+
 What next: ${address}/
 `
 }
