@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { openDeployment } from '../server/src/app.ts'
 import { SYSTEM } from '../server/src/bootstrap.ts'
 import { loadConfig } from '../server/src/config.ts'
-import { issueApiKey } from '../server/src/api-keys/index.ts'
+import { type IssuedKey, issueApiKey } from '../server/src/api-keys/index.ts'
 import { createResource } from '../server/src/resources/index.ts'
 import { freePort } from '../server/test/postgres-cluster.ts'
 import { type Measured, SERVER_CORE, startMeasured } from './child-process.ts'
@@ -18,6 +18,7 @@ export interface BenchDeployment {
   readonly databaseUrl: string | undefined
   readonly operatorKey: string
   readonly keys: readonly string[]
+  readonly keyIds: readonly string[]
   readonly tenantId: string
   readonly resourceId: string
   drop(): void
@@ -46,25 +47,28 @@ export async function makeDeployment(
     .select('id')
     .where('name', '=', 'default')
     .executeTakeFirstOrThrow()
-  const issued = await Promise.all(
-    Array.from({ length: keyCount }, (_, number) =>
+  const issued: IssuedKey[] = []
+  while (issued.length < keyCount) {
+    const some = Array.from({ length: Math.min(1_000, keyCount - issued.length) }, (_, number) =>
       storage.write((tx) =>
         issueApiKey(tx, context, SYSTEM, {
           tenantId,
           resourceId: resource.id,
-          owner: `customer ${number}`,
+          owner: `customer ${issued.length + number}`,
           name: 'bench',
           scopes: ['orders:read', 'orders:write'],
         }),
       ),
-    ),
-  )
+    )
+    issued.push(...(await Promise.all(some)))
+  }
   await deployment.close()
   return {
     dataDir,
     databaseUrl,
     operatorKey: firstKeys?.operatorKey ?? '',
     keys: issued.map(({ key }) => key),
+    keyIds: issued.map(({ record }) => record.id),
     tenantId,
     resourceId: resource.id,
     drop: () => rmSync(dataDir, { recursive: true, force: true }),
