@@ -47,7 +47,7 @@ export function createAuthenticate(
       reach: EVERYWHERE,
     }
     const settle = (decision: Decision): Caller | Denial => {
-      meter.note(decision, { route: 'management', ip: request.ip })
+      meter.noteCaller(decision, { route: 'management', ip: request.ip })
       return decision.denial ?? callerOf(decision.presented as PresentedKey, request.ip)
     }
     const decision = access.kind === 'verifier' ? verifier.verify(question) : verifier.verifyFresh(question)
@@ -63,17 +63,20 @@ async function refuseExposed(
 ): Promise<Denial> {
   const presented = await verifier.ownerOfExposed(text)
   const refusal = denial('exposed_in_url')
-  meter.note({ denial: refusal, presented, reply: '', asOf: 0 }, { route: 'management', ip: request.ip })
+  meter.noteCaller(
+    { denial: refusal, presented, reply: '', asOf: 0 },
+    { route: 'management', ip: request.ip },
+  )
   return refusal
 }
 
-function callerOf({ key, scopes }: PresentedKey, ip: string): Caller {
+function callerOf({ principal, boundResources }: PresentedKey, ip: string): Caller {
   return {
     type: 'operator',
-    id: key.id,
-    tenant: key.tenantId === DEPLOYMENT_TENANT ? null : key.tenantId,
-    scopes,
-    resources: key.boundResources,
+    id: principal.credential.id,
+    tenant: principal.tenant === DEPLOYMENT_TENANT ? null : principal.tenant,
+    scopes: principal.scopes,
+    resources: boundResources,
     network: coarseNetwork(ip),
   }
 }

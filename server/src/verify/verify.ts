@@ -3,15 +3,7 @@
  * first sight costs one. Nothing here waits for a write.
  */
 import { hash } from 'node:crypto'
-import {
-  type Clock,
-  denial,
-  type Denial,
-  keysInUrl,
-  PosternError,
-  type Principal,
-  rfc3339,
-} from '../kernel/index.ts'
+import { type Clock, denial, type Denial, keysInUrl, PosternError } from '../kernel/index.ts'
 import {
   findPresentedKey,
   hasKeyForm,
@@ -23,6 +15,7 @@ import {
 import { type FeedReader, OLDEST_READING_MS } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { firstDenial } from './checks.ts'
+import { replyOf } from './compose-reply.ts'
 import { CredentialCache } from './credential-cache.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
@@ -168,49 +161,4 @@ function digestOf(request: VerifyRequest): string {
 /** A caller of one tenant means that one: what another tenant imported must not make its key ambiguous. */
 function tenantWithin({ tenant, reach }: VerifyRequest): string | undefined {
   return tenant ?? reach.tenant ?? undefined
-}
-
-export function principalOf(presented: PresentedKey): Principal {
-  const { key } = presented
-  return {
-    sub: key.owner,
-    subType: 'external',
-    tenant: key.tenantId,
-    resource: presented.resourceUri,
-    scopes: presented.scopes,
-    roles: [],
-    credential: { type: 'api_key', id: key.id, environment: key.environment },
-    ...(key.expiresAtMs !== null && { expiresAtMs: key.expiresAtMs }),
-    ...(Object.keys(key.metadata).length > 0 && { metadata: key.metadata }),
-  }
-}
-
-/** Put together once for each credential, not for each request. */
-function replyOf(presented: PresentedKey): string {
-  const { key } = presented
-  const principal = principalOf(presented)
-  const expires = rfc3339(key.expiresAtMs)
-  const wire = {
-    principal: {
-      sub: principal.sub,
-      sub_type: principal.subType,
-      tenant: principal.tenant,
-      resource: principal.resource,
-      scopes: principal.scopes,
-      roles: principal.roles,
-      credential: principal.credential,
-      ...(expires !== null && { expires_at: expires }),
-      ...(principal.metadata && { metadata: principal.metadata }),
-    },
-    constraints: {
-      environment: key.environment,
-      browser: presented.allowBrowserKeys || key.environment === 'test',
-      ...(key.ipAllow.length > 0 && { ip_allow: key.ipAllow }),
-      ...(key.notBeforeMs !== null && { not_before: rfc3339(key.notBeforeMs) }),
-      ...(expires !== null && { expires_at: expires }),
-    },
-    cache_seconds: presented.cacheSeconds,
-    limits: [],
-  }
-  return JSON.stringify(wire).slice(0, -1)
 }
