@@ -102,8 +102,9 @@ export class GroupWriter {
   async #group(): Promise<void> {
     let connection: WriterConnection
     try {
-      connection = await this.#options.connect()
+      connection = await this.#begin()
     } catch (error) {
+      // Nobody was taken yet, so nobody else would be told: a lock that is held elsewhere, a connection just lost.
       for (const job of this.#queue.splice(0)) job.reject(unavailable(error))
       return
     }
@@ -111,7 +112,6 @@ export class GroupWriter {
     const finished: Finished[] = []
     let broken = false
     try {
-      await connection.execute(this.#options.begin, [])
       const ends: Ends = new Map()
       await this.#runJobs(connection, taken, finished, ends)
       if (finished.length === 0) {
@@ -128,6 +128,17 @@ export class GroupWriter {
       this.#refuse(taken, error)
     } finally {
       connection.release(broken)
+    }
+  }
+
+  async #begin(): Promise<WriterConnection> {
+    const connection = await this.#options.connect()
+    try {
+      await connection.execute(this.#options.begin, [])
+      return connection
+    } catch (error) {
+      connection.release(!(await rolledBack(connection)))
+      throw error
     }
   }
 

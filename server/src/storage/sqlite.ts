@@ -128,8 +128,8 @@ class SqliteThread implements SqlConnection {
     })
     worker.unref()
     worker.on('message', (reply: ThreadReply) => this.#settle(reply))
-    worker.on('error', (error) => this.#fail(error))
-    worker.on('exit', (code) => this.#fail(new Error(`The SQLite thread ended with code ${code}.`)))
+    worker.on('error', (error) => this.#fail(worker, error))
+    worker.on('exit', (code) => this.#fail(worker, new Error(`The SQLite thread ended with code ${code}.`)))
     return worker
   }
 
@@ -141,7 +141,9 @@ class SqliteThread implements SqlConnection {
     else waiting?.resolve(reply)
   }
 
-  #fail(error: unknown): void {
+  /** A thread that fails says so twice; by the second time another may have taken its place. */
+  #fail(worker: Worker, error: unknown): void {
+    if (worker !== this.#worker) return
     this.#worker = undefined
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
