@@ -11,7 +11,7 @@ import { freePort } from '../server/test/postgres-cluster.ts'
 import { type Measured, SERVER_CORE, startMeasured } from './child-process.ts'
 
 export const RESOURCE = 'https://bench.example.com'
-const ROOT_SECRET = 'a root secret that only benchmarks ever use'
+export const ROOT_SECRET = 'a root secret that only benchmarks ever use'
 
 export interface BenchDeployment {
   readonly dataDir: string

@@ -56,7 +56,7 @@ export async function openPostgres(
         },
       }
     },
-    ...testing,
+    acknowledgeBeforeCommit: testing.acknowledgeBeforeCommit ?? false,
   })
 
   const hints = listenForHints(settings)
