@@ -28,11 +28,7 @@ export interface Serving {
 export async function serve(server: FastifyInstance, options: ServeOptions): Promise<Serving> {
   const { host, logger } = options
   const onBoth = host === 'localhost'
-  await server.listen({
-    host: onBoth ? '127.0.0.1' : host,
-    port: options.port,
-    listenTextResolver: () => `listening on ${host}`,
-  })
+  await quietly(logger, () => server.listen({ host: onBoth ? '127.0.0.1' : host, port: options.port }))
   const { port } = server.server.address() as AddressInfo
   const second = onBoth ? await listenOnSixth(server, port) : undefined
 
@@ -59,6 +55,17 @@ export async function serve(server: FastifyInstance, options: ServeOptions): Pro
   return {
     port,
     stop: () => stop().finally(() => process.off('SIGTERM', onSignal).off('SIGINT', onSignal)),
+  }
+}
+
+/** Fastify says at `info` where it listens; the start says it in its own words. */
+async function quietly(logger: Logger, listen: () => Promise<string>): Promise<void> {
+  const { level } = logger
+  if (logger.isLevelEnabled('info')) logger.level = 'warn'
+  try {
+    await listen()
+  } finally {
+    logger.level = level
   }
 }
 

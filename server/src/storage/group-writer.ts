@@ -89,12 +89,12 @@ export class GroupWriter {
   }
 
   async #drain(): Promise<void> {
-    // A tick's worth of callers join the first group instead of queueing behind it.
-    await Promise.resolve()
     try {
+      // A tick's worth of callers join the first group instead of queueing behind it.
+      await Promise.resolve()
       while (this.#queue.length > 0) await this.#group()
     } finally {
-      // In the same tick as the last look at the queue: no job can fall between the two.
+      // In the same tick as the last look at the queue: a job that comes a moment later starts the next drain.
       this.#running = undefined
     }
   }
