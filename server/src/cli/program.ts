@@ -9,7 +9,7 @@ interface Noun {
   readonly load: () => Promise<{ readonly define: Define }>
 }
 
-const NOUNS: readonly Noun[] = [
+export const NOUNS: readonly Noun[] = [
   { name: 'serve', summary: 'run the server', load: () => import('./commands/serve.ts') },
   { name: 'migrate', summary: 'bring the database up to date', load: () => import('./commands/migrate.ts') },
   { name: 'doctor', summary: 'look for what will go wrong', load: () => import('./doctor/index.ts') },

@@ -53,6 +53,8 @@ interface WireCredential {
 
 export interface WireKey extends WireCredential {
   readonly tenant: string
+  /** Its URI. */
+  readonly resource: string
   readonly resource_id: string
   readonly environment: 'live' | 'test'
   readonly prefix: string

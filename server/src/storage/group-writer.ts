@@ -100,14 +100,8 @@ export class GroupWriter {
   }
 
   async #group(): Promise<void> {
-    let connection: WriterConnection
-    try {
-      connection = await this.#begin()
-    } catch (error) {
-      // Nobody was taken yet, so nobody else would be told: a lock that is held elsewhere, a connection just lost.
-      for (const job of this.#queue.splice(0)) job.reject(unavailable(error))
-      return
-    }
+    const connection = await this.#begin()
+    if (!connection) return
     const taken: Job[] = []
     const finished: Finished[] = []
     let broken = false
@@ -131,14 +125,24 @@ export class GroupWriter {
     }
   }
 
-  async #begin(): Promise<WriterConnection> {
-    const connection = await this.#options.connect()
-    try {
-      await connection.execute(this.#options.begin, [])
-      return connection
-    } catch (error) {
-      connection.release(!(await rolledBack(connection)))
-      throw error
+  /**
+   * A connection in a fresh transaction. One that was idle may have been lost unnoticed, so another is tried, once; then
+   * everybody who has waited so long is refused.
+   */
+  async #begin(): Promise<WriterConnection | undefined> {
+    const waiting = this.#queue.length
+    for (let attempt = 1; ; attempt++) {
+      let connection: WriterConnection | undefined
+      try {
+        connection = await this.#options.connect()
+        await connection.execute(this.#options.begin, [])
+        return connection
+      } catch (error) {
+        connection?.release(true)
+        if (connection && attempt === 1 && this.#options.dialect === 'postgres') continue
+        for (const job of this.#queue.splice(0, waiting)) job.reject(unavailable(error))
+        return undefined
+      }
     }
   }
 

@@ -11,7 +11,6 @@ import type { BulkAnswer } from '../wire.ts'
 import { bulkRotate, type BulkRotateOptions, resumeBulkRotate } from './bulk-rotate.ts'
 import { addBulkFilterOptions, filterOf, type FilterOptions } from './filter-options.ts'
 import { keyColumns } from './read.ts'
-import { readResourceNames } from './resource-names.ts'
 
 interface BulkOptions extends FilterOptions {
   readonly dryRun?: boolean
@@ -96,7 +95,7 @@ async function printPreview(cli: Cli, { matched, by_owner: owners, sample }: Bul
   ])
   await out.note(byOwner.lines(owners))
   await out.note(sample.length < matched ? `The first ${sample.length} of them:` : 'They are:')
-  await out.note(out.table(keyColumns(cli, await readResourceNames(cli))).lines(sample))
+  await out.note(out.table(keyColumns(cli)).lines(sample))
 }
 
 function bulkFilterOf(options: BulkOptions): Record<string, unknown> {

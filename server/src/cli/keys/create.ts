@@ -5,9 +5,9 @@ import { usageError } from '../errors.ts'
 import { expiryOption, listOption, metadataOption, timeOption } from '../input/options.ts'
 import type { Expiry } from '../input/time.ts'
 import { printIssued } from '../output/credential.ts'
+import { call } from '../transport/api-client.ts'
 import { createOnce } from '../transport/create-once.ts'
-import type { Issued, WireKey } from '../wire.ts'
-import { listResources } from './resource-names.ts'
+import type { Issued, Page, WireKey, WireResource } from '../wire.ts'
 
 interface CreateOptions {
   readonly owner: string
@@ -71,4 +71,11 @@ async function onlyResource(cli: Cli): Promise<string> {
       .map(({ uri }) => uri)
       .join(', ')}`,
   )
+}
+
+/** One page of resources, to choose from. */
+async function listResources(cli: Cli): Promise<readonly WireResource[]> {
+  return (
+    await call<Page<WireResource>>(await cli.client(), 'GET', '/v1/resources', { query: { limit: 100 } })
+  ).data
 }

@@ -20,7 +20,7 @@ const CSV_COLUMNS = [
   'owner',
   'name',
   'tenant',
-  'resource_id',
+  'resource',
   'scopes',
   'environment',
   'status',

@@ -9,7 +9,6 @@ import { call } from '../transport/api-client.ts'
 import type { WireKey, WireNetwork } from '../wire.ts'
 import { addFilterOptions, filterOf, type FilterOptions } from './filter-options.ts'
 import { keyPath } from './path.ts'
-import { readResourceNames, type ResourceNames } from './resource-names.ts'
 
 interface RotationState {
   readonly old: {
@@ -28,8 +27,7 @@ export function defineRead(command: Command, cli: Cli): void {
     addFilterOptions(command.command('list').description('List keys, oldest first.'), cli.io),
   ).action(
     cli.action(async (options: FilterOptions & ListOptions) => {
-      const names: ResourceNames = cli.out.isJson ? (id) => id : await readResourceNames(cli)
-      await printList(cli, '/v1/keys', filterOf(options), options, keyColumns(cli, names))
+      await printList(cli, '/v1/keys', filterOf(options), options, keyColumns(cli))
     }),
   )
 
@@ -90,12 +88,12 @@ function networkColumns({ out }: Cli): Column<WireNetwork>[] {
   ]
 }
 
-export function keyColumns({ out }: Cli, names: ResourceNames): Column<WireKey>[] {
+export function keyColumns({ out }: Cli): Column<WireKey>[] {
   return [
     { title: 'ID', cell: ({ id }) => id },
     { title: 'OWNER', cell: ({ owner }) => owner, cuttable: true },
     { title: 'NAME', cell: ({ name }) => name, cuttable: true },
-    { title: 'API', cell: (key) => names(key.resource_id), cuttable: true },
+    { title: 'API', cell: ({ resource }) => resource, cuttable: true },
     { title: 'SCOPES', cell: ({ scopes }) => scopes.join(' ') || '-', cuttable: true },
     { title: 'ENV', cell: ({ environment }) => environment },
     { title: 'STATUS', cell: ({ status }) => statusCell(status) },
@@ -107,14 +105,13 @@ export function keyColumns({ out }: Cli, names: ResourceNames): Column<WireKey>[
 export async function showKey(cli: Cli, key: WireKey): Promise<void> {
   const { out } = cli
   if (out.isJson) return out.json(key)
-  const names = await readResourceNames(cli)
   const when = (iso: string | null) => (iso === null ? undefined : out.time(iso))
   await out.card([
     ['id', key.id],
     ['name', key.name],
     ['owner', key.owner],
     ['tenant', key.tenant],
-    ['api', names(key.resource_id)],
+    ['api', key.resource],
     ['scopes', key.scopes.join(' ') || '(none)'],
     ['environment', key.environment],
     ['key', `${keyHint(key, key.prefix)}${key.imported ? ' (imported)' : ''}`],
