@@ -16,6 +16,7 @@ import {
   Peppers,
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
+import { clientRoutes } from './clients/index.ts'
 import { bootstrap, type FirstKeys } from './bootstrap.ts'
 import type { Config } from './config.ts'
 import {
@@ -155,6 +156,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   bulkKeyRoutes(server, keyPorts)
   operatorRoutes(server, keyPorts)
   pepperRoutes(server, keyPorts)
+  clientRoutes(server, { storage, changes, idempotency })
   auditRoutes(server, storage)
   mountHealth(server, async () => readiness(feed))
   mountMetrics(server, metrics)
