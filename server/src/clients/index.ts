@@ -2,6 +2,7 @@
  * OAuth clients: who may ask for tokens, how they prove who they are, where they may send users back to, and what they
  * may ask for. Beside them what the OAuth engine stores between two requests: codes, grants, refresh tokens.
  */
+export { Artifacts, type Consumption, idHash } from './artifacts.ts'
 export {
   type ClientInput,
   type ClientPatch,
