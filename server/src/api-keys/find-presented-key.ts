@@ -3,31 +3,20 @@
  * and what does not match cost the same work and answer the same.
  */
 import { createHash } from 'node:crypto'
-import { parseCidrs, type CidrList } from '../kernel/index.ts'
+import { parseCidrs, type Presented } from '../kernel/index.ts'
 import type { ResourceScope } from '../resources/index.ts'
 import { feedRef, subjectKey } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
-import type { ApiKey } from './api-key.ts'
 import { parseKey } from './key-format.ts'
-import type { Peppers } from './peppers.ts'
+import type { PepperedHash, Peppers } from './peppers.ts'
 import { type PresentedRow, selectByImportedHash, selectByLookup } from './presented-store.ts'
 
-/** A key whose secret was proven, with what its tenant, resource and floors say. Immutable: a change replaces it. */
-export interface PresentedKey {
-  readonly key: ApiKey
-  readonly resourceUri: string
-  /** The scopes that count: the key's own, as far as its resource still has them. */
-  readonly scopes: readonly string[]
-  readonly allowBrowserKeys: boolean
-  readonly cacheSeconds: number
-  readonly ipAllow: CidrList
-  readonly tenantDisabled: boolean
-  /** Its tenant or resource was deleted, or one of its levels was raised above it. */
-  readonly dead: boolean
-  /** Rows of the feed with one of these touch it. */
-  readonly refs: readonly string[]
-  /** Set when it should move to the current pepper after the reply. */
-  readonly rehash?: { readonly hash: string; readonly pepperVersion: number }
+/** A key whose secret was proven. A change replaces it. */
+export interface PresentedKey extends Presented {
+  /** Management keys only: the resource ids they may act on; null: all. */
+  readonly boundResources: readonly string[] | null
+  /** Set when its hash should move to the current pepper after the reply. */
+  readonly rehash?: { readonly from: number; readonly to: PepperedHash }
 }
 
 /**
@@ -62,20 +51,37 @@ function present(row: PresentedRow, hashed: string, peppers: Peppers): Presented
   const { key } = row
   const known = new Set((JSON.parse(row.resourceScopes) as ResourceScope[]).map((scope) => scope.name))
   return {
-    key,
-    resourceUri: row.resourceUri,
-    scopes: key.scopes.filter((scope) => known.has(scope)),
-    allowBrowserKeys: row.allowBrowserKeys,
-    cacheSeconds: row.cacheSeconds,
+    principal: {
+      sub: key.owner,
+      subType: 'external',
+      tenant: key.tenantId,
+      resource: row.resourceUri,
+      // The scopes that count: the key's own, as far as its resource still has them.
+      scopes: key.scopes.filter((scope) => known.has(scope)),
+      roles: [],
+      credential: { type: 'api_key', id: key.id, environment: key.environment },
+      ...(key.expiresAtMs !== null && { expiresAtMs: key.expiresAtMs }),
+      ...(Object.keys(key.metadata).length > 0 && { metadata: key.metadata }),
+    },
+    resourceId: key.resourceId,
+    revoked: key.revokedAtMs !== null || row.parentDeleted || row.floor > key.rsn,
+    disabled: key.disabledAtMs !== null || row.tenantDisabled,
+    notBeforeMs: key.notBeforeMs,
+    expiresAtMs: key.expiresAtMs,
     ipAllow: parseCidrs(key.ipAllow),
-    tenantDisabled: row.tenantDisabled,
-    dead: row.parentDeleted || row.floor > key.rsn,
+    ipAllowText: key.ipAllow,
+    // A test key has nothing to steal.
+    allowBrowser: row.allowBrowserKeys || key.environment === 'test',
+    cacheSeconds: row.cacheSeconds,
     refs: [
       feedRef('api_key', key.id),
       feedRef('tenant', key.tenantId),
       feedRef('resource', key.resourceId),
       feedRef('subject', subjectKey(key.tenantId, key.owner)),
     ],
-    ...(key.pepperVersion === peppers.current ? {} : { rehash: peppers.hash(hashed) }),
+    boundResources: key.boundResources,
+    ...(key.pepperVersion !== peppers.current && {
+      rehash: { from: key.pepperVersion, to: peppers.hash(hashed) },
+    }),
   }
 }

@@ -21,11 +21,11 @@ export function systemCaller(scopes: readonly string[]): Caller {
   return { type: 'system', id: 'system', tenant: null, scopes, resources: null }
 }
 
-export function reachesTenant(caller: Caller, tenant: string): boolean {
+export function reachesTenant(caller: Pick<Caller, 'tenant'>, tenant: string): boolean {
   return caller.tenant === null || caller.tenant === tenant
 }
 
-export function reachesResource(caller: Caller, resource: string): boolean {
+export function reachesResource(caller: Pick<Caller, 'resources'>, resource: string): boolean {
   return caller.resources === null || caller.resources.includes(resource)
 }
 

@@ -121,7 +121,7 @@ class SqliteThread implements SqlConnection {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./sqlite-thread.ts', import.meta.url), {
+    const worker = new Worker(new URL('./sqlite-thread-entry.js', import.meta.url), {
       workerData: { file: this.#file, readOnly: this.#readOnly },
       execArgv: [],
     })

@@ -67,13 +67,13 @@ async function refuseExposed(
   return refusal
 }
 
-function callerOf({ key, scopes }: PresentedKey, ip: string): Caller {
+function callerOf({ principal, boundResources }: PresentedKey, ip: string): Caller {
   return {
     type: 'operator',
-    id: key.id,
-    tenant: key.tenantId === DEPLOYMENT_TENANT ? null : key.tenantId,
-    scopes,
-    resources: key.boundResources,
+    id: principal.credential.id,
+    tenant: principal.tenant === DEPLOYMENT_TENANT ? null : principal.tenant,
+    scopes: principal.scopes,
+    resources: boundResources,
     network: coarseNetwork(ip),
   }
 }

@@ -1,8 +1,7 @@
 /** What happens after a decision, never before the reply: last use, refusals counted, hashes moved, metrics. */
-import { coarseNetwork } from '../kernel/index.ts'
 import type { KeyUse } from '../api-keys/index.ts'
 import type { ActivityLog } from '../audit/index.ts'
-import { DEPLOYMENT_TENANT } from '../kernel/index.ts'
+import { coarseNetwork, DEPLOYMENT_TENANT } from '../kernel/index.ts'
 import type { Decision } from './verify.ts'
 
 export interface DecisionContext {
@@ -26,20 +25,20 @@ export class DecisionMeter {
   note({ denial, presented }: Decision, { route, ip }: DecisionContext): void {
     this.#count(denial?.code ?? 'valid')
     if (!denial && presented) {
-      this.#keyUse.note(presented.key.id, ip)
-      if (presented.rehash)
-        this.#keyUse.rehash(presented.key.id, presented.key.pepperVersion, presented.rehash)
+      const { id } = presented.principal.credential
+      this.#keyUse.note(id, ip)
+      if (presented.rehash) this.#keyUse.rehash(id, presented.rehash.from, presented.rehash.to)
       return
     }
     if (!denial) return
-    const tenant = presented?.key.tenantId
+    const tenant = presented?.principal.tenant
     this.#activity.record({
       kind: denial.code.startsWith('exposed_') ? 'exposed' : 'denial',
       code: denial.code,
       route,
       network: ip === undefined ? 'unknown' : coarseNetwork(ip),
       tenant: tenant === DEPLOYMENT_TENANT ? undefined : tenant,
-      credential: presented?.key.id,
+      credential: presented?.principal.credential.id,
     })
   }
 }

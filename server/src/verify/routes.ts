@@ -10,7 +10,8 @@ import {
   sendJson,
   sendProblem,
 } from '../http/index.ts'
-import { type Caller, type Denial, DENIALS, keysInUrl } from '../kernel/index.ts'
+import { DENIALS, keysInUrl } from '../kernel/index.ts'
+import { denialText, validText } from './compose-reply.ts'
 import type { DecisionMeter } from './decision-meter.ts'
 import { readCredential } from './read-credential.ts'
 import type { Decision, Verifier } from './verify.ts'
@@ -105,10 +106,15 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
         origin: body.origin,
         secFetchSite: body.sec_fetch_site,
         environment: body.environment ?? 'live',
-        reach: caller as Pick<Caller, 'tenant' | 'resources'>,
+        reach: caller,
       }
       const answer = (decision: Decision): void => {
-        sendJson(reply, decision.denial ? denialText(decision.denial, decision.asOf) : validText(decision))
+        sendJson(
+          reply,
+          decision.denial
+            ? denialText(decision.denial, decision.asOf)
+            : validText(decision.reply, decision.asOf),
+        )
         meter.note(decision, { route: 'verify', ip: body.ip })
       }
       const decision = verifier.verify(question)
@@ -151,13 +157,4 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
       return sendJson(reply, JSON.stringify({ principal, constraints }))
     },
   })
-}
-
-/** Put together by hand: this runs for every request of every API behind Postern. */
-function validText({ reply, asOf }: Decision): string {
-  return `{"valid":true,${reply.slice(1)},"as_of":${asOf}}`
-}
-
-function denialText({ code, detail, scopes }: Denial, asOf: number): string {
-  return JSON.stringify({ valid: false, code, detail, ...(scopes && { scopes }), as_of: asOf })
 }

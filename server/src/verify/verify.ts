@@ -3,19 +3,12 @@
  * first sight costs one. Nothing here waits for a write.
  */
 import { hash } from 'node:crypto'
-import {
-  type Clock,
-  denial,
-  type Denial,
-  keysInUrl,
-  PosternError,
-  type Principal,
-  rfc3339,
-} from '../kernel/index.ts'
+import { type Clock, denial, type Denial, keysInUrl, PosternError } from '../kernel/index.ts'
 import { findPresentedKey, hasKeyForm, type Peppers, parseKey, type PresentedKey } from '../api-keys/index.ts'
 import { type FeedReader, OLDEST_READING_MS } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { firstDenial } from './checks.ts'
+import { replyOf } from './compose-reply.ts'
 import { CredentialCache } from './credential-cache.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
@@ -148,49 +141,4 @@ export class Verifier {
 function digestOf({ credential, resource, tenant }: VerifyRequest): string {
   const text = hasKeyForm(credential) ? credential : `${credential}\n${resource}\n${tenant}`
   return hash('sha256', text, 'base64url')
-}
-
-export function principalOf(presented: PresentedKey): Principal {
-  const { key } = presented
-  return {
-    sub: key.owner,
-    subType: 'external',
-    tenant: key.tenantId,
-    resource: presented.resourceUri,
-    scopes: presented.scopes,
-    roles: [],
-    credential: { type: 'api_key', id: key.id, environment: key.environment },
-    ...(key.expiresAtMs !== null && { expiresAtMs: key.expiresAtMs }),
-    ...(Object.keys(key.metadata).length > 0 && { metadata: key.metadata }),
-  }
-}
-
-/** Put together once for each credential, not for each request. */
-function replyOf(presented: PresentedKey): string {
-  const { key } = presented
-  const principal = principalOf(presented)
-  const expires = rfc3339(key.expiresAtMs)
-  const wire = {
-    principal: {
-      sub: principal.sub,
-      sub_type: principal.subType,
-      tenant: principal.tenant,
-      resource: principal.resource,
-      scopes: principal.scopes,
-      roles: principal.roles,
-      credential: principal.credential,
-      ...(expires !== null && { expires_at: expires }),
-      ...(principal.metadata && { metadata: principal.metadata }),
-    },
-    constraints: {
-      environment: key.environment,
-      browser: presented.allowBrowserKeys || key.environment === 'test',
-      ...(key.ipAllow.length > 0 && { ip_allow: key.ipAllow }),
-      ...(key.notBeforeMs !== null && { not_before: rfc3339(key.notBeforeMs) }),
-      ...(expires !== null && { expires_at: expires }),
-    },
-    cache_seconds: presented.cacheSeconds,
-    limits: [],
-  }
-  return JSON.stringify(wire).slice(0, -1)
 }

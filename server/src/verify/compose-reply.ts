@@ -1,0 +1,47 @@
+/** The text of an answer, put together once for each credential and not for each request. */
+import { type Denial, type Presented, rfc3339 } from '../kernel/index.ts'
+
+/** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[]`, without the closing brace. */
+export function replyOf(presented: Presented): string {
+  const { principal, ipAllowText } = presented
+  const expires = rfc3339(presented.expiresAtMs)
+  const wire = {
+    principal: {
+      sub: principal.sub,
+      sub_type: principal.subType,
+      tenant: principal.tenant,
+      resource: principal.resource,
+      scopes: principal.scopes,
+      roles: principal.roles,
+      credential: principal.credential,
+      ...(principal.clientId !== undefined && { client_id: principal.clientId }),
+      ...(principal.act && { act: principal.act }),
+      ...(principal.cnf && { cnf: principal.cnf }),
+      ...(principal.grantId !== undefined && { grant_id: principal.grantId }),
+      ...(principal.sessionId !== undefined && { session_id: principal.sessionId }),
+      ...(principal.acr !== undefined && { acr: principal.acr }),
+      ...(principal.amr && { amr: principal.amr }),
+      ...(expires !== null && { expires_at: expires }),
+      ...(principal.metadata && { metadata: principal.metadata }),
+    },
+    constraints: {
+      environment: principal.credential.environment,
+      browser: presented.allowBrowser,
+      ...(ipAllowText.length > 0 && { ip_allow: ipAllowText }),
+      ...(presented.notBeforeMs !== null && { not_before: rfc3339(presented.notBeforeMs) }),
+      ...(expires !== null && { expires_at: expires }),
+      ...(principal.cnf && { cnf: principal.cnf }),
+    },
+    cache_seconds: presented.cacheSeconds,
+    limits: [],
+  }
+  return JSON.stringify(wire).slice(0, -1)
+}
+
+export function validText(reply: string, asOf: number): string {
+  return `{"valid":true,${reply.slice(1)},"as_of":${asOf}}`
+}
+
+export function denialText({ code, detail, scopes }: Denial, asOf: number): string {
+  return JSON.stringify({ valid: false, code, detail, ...(scopes && { scopes }), as_of: asOf })
+}
