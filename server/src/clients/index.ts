@@ -24,6 +24,14 @@ export {
   usesSecret,
 } from './client.ts'
 export { matchesSecret } from './client-secrets.ts'
+export {
+  type ConsentedScopes,
+  type ConsentKey,
+  covers,
+  findConsent,
+  NOTHING_CONSENTED,
+  rememberConsent,
+} from './consents.ts'
 export { getClient, listClients } from './read-clients.ts'
 export { clientRoutes } from './routes.ts'
 export { findClient } from './store.ts'

@@ -41,7 +41,7 @@ export type RouteRequest<S, A extends Access> = FastifyRequest<{
   (A extends { readonly kind: 'public' } ? unknown : { readonly caller: Caller })
 
 export interface Route<S extends RouteSchema, A extends Access> {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
   /** Fastify's pattern: `/v1/keys/:id`. */
   readonly url: string
   readonly access: A
