@@ -66,23 +66,24 @@ const texts = isListOf(text, MOST_ROLES)
 export const isAudience: Rule = (value) =>
   isPlainText(value) || (isListOf(text, MOST_AUDIENCES)(value) && value.length > 0)
 
-const actors: Rule = (value) => {
-  let actor = value
-  for (let depth = 1; ; depth++) {
-    if (typeof actor !== 'object' || actor === null || Array.isArray(actor)) return false
-    const { sub, act } = actor as Record<string, unknown>
-    if (!isPlainText(sub)) return false
-    if (act === undefined) return true
-    if (depth === DEEPEST_ACT) return false
-    actor = act
-  }
+/** RFC 8693, section 4.1: `sub` of each, at most four deep; undefined when it is anything else. */
+export function readActors(value: unknown, depth = 1): ActClaim | undefined {
+  if (typeof value !== 'object' || value === null || depth > DEEPEST_ACT) return undefined
+  const { sub, act } = value as Record<string, unknown>
+  if (!isPlainText(sub)) return undefined
+  if (act === undefined) return { sub }
+  const inner = readActors(act, depth + 1)
+  return inner && { sub, act: inner }
 }
 
-/** RFC 9449, section 6.1. A confirmation of another kind cannot be checked here, so it is not ignored. */
-const confirmation: Rule = (value) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+/**
+ * RFC 9449, section 6.1. A confirmation of another kind cannot be checked here, so it is not ignored: undefined.
+ */
+export function readConfirmation(value: unknown): { readonly jkt: string } | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
   const { jkt, ...others } = value as Record<string, unknown>
-  return typeof jkt === 'string' && /^[\w-]{43}$/.test(jkt) && Object.keys(others).length === 0
+  const isThumbprint = typeof jkt === 'string' && /^[\w-]{43}$/.test(jkt)
+  return isThumbprint && Object.keys(others).length === 0 ? { jkt } : undefined
 }
 
 const REQUIRED: readonly (readonly [string, Rule])[] = [
@@ -103,8 +104,8 @@ const OPTIONAL: readonly (readonly [string, Rule])[] = [
   ['roles', texts],
   ['sid', text],
   ['gid', text],
-  ['act', actors],
-  ['cnf', confirmation],
+  ['act', (value) => readActors(value) !== undefined],
+  ['cnf', (value) => readConfirmation(value) !== undefined],
   ['acr', text],
   ['amr', texts],
   ['auth_time', isSeconds],
