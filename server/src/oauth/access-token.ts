@@ -2,7 +2,7 @@
  * The access tokens that the engine issues: minted by `tokens/` (RFC 9068), with what FEED.md asks of them. It replaces
  * the engine's own JWT format: signing is most of what a token costs, and `node:crypto` signs in a fifth of the time.
  */
-import Provider, { errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Clock } from '../kernel/index.ts'
 import {
   AncestorEnded,

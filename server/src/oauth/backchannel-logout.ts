@@ -3,7 +3,7 @@
  * answer is told again, some times, with a longer pause each time. A process that ends meanwhile tells nobody more: the
  * client's tokens are dead whether it hears of it or not.
  */
-import type Provider from 'oidc-provider'
+import type { Provider } from 'oidc-provider'
 import { coarseNetwork } from '../kernel/index.ts'
 import { evidenceIfAny } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'

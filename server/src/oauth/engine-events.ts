@@ -2,7 +2,7 @@
  * What the engine tells of, into the activity log: what was issued and what was refused, by code and by client. The
  * reasons stay here; on the wire every refusal is generic.
  */
-import type Provider from 'oidc-provider'
+import type { Provider } from 'oidc-provider'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { coarseNetwork } from '../kernel/index.ts'
 import { type EngineClient, privilegesOf } from './client-metadata.ts'

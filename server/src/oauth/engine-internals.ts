@@ -2,7 +2,7 @@
  * Two helpers of the engine that custom grants need and that it does not export. The engine is pinned exactly, so that
  * this cannot change unseen.
  */
-import type Provider from 'oidc-provider'
+import type { Provider } from 'oidc-provider'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 // @ts-expect-error -- not part of the typed surface
 import * as dpop from 'oidc-provider/lib/helpers/validate_dpop.js'

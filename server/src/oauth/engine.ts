@@ -3,7 +3,7 @@
  * once, when it is made. Several generations share one storage, so nothing is lost between them.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import Provider, { type Interaction, type InteractionResults } from 'oidc-provider'
+import { type Interaction, type InteractionResults, Provider } from 'oidc-provider'
 import { matchesSecret, TOKEN_EXCHANGE } from '../clients/index.ts'
 import { newId, PosternError } from '../kernel/index.ts'
 import { GRANT_MEMBERS, mintWithOurKeys } from './access-token.ts'

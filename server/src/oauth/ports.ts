@@ -10,8 +10,8 @@ import type { People } from './people.ts'
 
 /** Credentials of ours that are presented to the token endpoint, or asked about: verify, without its cache. */
 export interface Credentials {
-  /** An API key that passes every check for this address. */
-  apiKey(text: string, ip: string): Promise<Presented | Denial>
+  /** An API key that passes every check for this address. An imported one is found only with its resource. */
+  apiKey(text: string, ip: string, resource?: string): Promise<Presented | Denial>
   /** An access token of ours (a JWT) that is good right now, whichever resource it is for. */
   accessToken(text: string): Promise<{ claims: AccessTokenClaims; presented: Presented } | Denial>
 }

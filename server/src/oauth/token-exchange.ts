@@ -107,7 +107,11 @@ export function tokenExchange(ports: OAuthPorts) {
 async function exchangeApiKey(ports: OAuthPorts, ctx: KoaContextWithOIDC): Promise<Exchanged> {
   const client = clientOf(ctx)
   const params = paramsOf(ctx)
-  const presented = await ports.credentials.apiKey(String(params['subject_token']), evidence().ip)
+  const presented = await ports.credentials.apiKey(
+    String(params['subject_token']),
+    evidence().ip,
+    params['resource'],
+  )
   if ('valid' in presented) throw new errors.InvalidGrant(`the key is refused: ${presented.code}`)
   const { principal, expiresAtMs, ipAllowText } = presented
   if (principal.resource === MANAGEMENT_URI) throw new errors.InvalidTarget()

@@ -2,7 +2,7 @@
  * Introspection (RFC 7662) and revocation (RFC 7009) of every token. The engine answers for what it stores; for a JWT it
  * authenticates the client and then gives up with `unsupported_token_type`: from there on the answer is ours.
  */
-import type Provider from 'oidc-provider'
+import type { Provider } from 'oidc-provider'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { type ChangeMaker, coarseNetwork } from '../kernel/index.ts'
 import type { AccessTokenClaims } from '../tokens/index.ts'
@@ -94,6 +94,7 @@ async function revoke(
   if (!('valid' in found)) await endToken(ports, found.claims)
   ctx.status = 200
   ctx.body = ''
+  ctx.type = 'text'
 }
 
 async function endToken({ storage, changes }: OAuthPorts, claims: AccessTokenClaims): Promise<void> {
