@@ -3,12 +3,13 @@
  * the starts (main, the command line, tests).
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import {
   bulkKeyRoutes,
   type KeyContext,
+  KeyPresenter,
   keyRoutes,
   KeyUse,
   operatorRoutes,
@@ -16,7 +17,7 @@ import {
   Peppers,
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
-import { bootstrap, type FirstKeys } from './bootstrap.ts'
+import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
 import type { Config } from './config.ts'
 import {
   createLogger,
@@ -33,7 +34,7 @@ import {
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
 import { createAdmit } from './limits/index.ts'
-import { resourceRoutes } from './resources/index.ts'
+import { resourceRoutes, ResourceUris } from './resources/index.ts'
 import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
 import { openRootSecret } from './root-secret.ts'
 import {
@@ -79,6 +80,8 @@ export interface Deployment {
 export async function openDeployment(config: Config, options: OpenOptions): Promise<Deployment> {
   const clock = options.clock ?? systemClock
   const logger = options.logger ?? createLogger(config)
+  // Before anything is made: the first keys may have to be put there.
+  if (options.setUp) mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   const rootSecret = openRootSecret(config.rootSecret, config.dataDir)
   const storage = await openStorage(
     { databaseUrl: config.databaseUrl, dataDir: config.dataDir },
@@ -120,7 +123,10 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const context: KeyContext = { changes, peppers }
   const idempotency = new Idempotency(storage, rootSecret, clock)
 
-  const firstKeys = await bootstrap(storage, context, rootSecret, printsKeys(config))
+  const firstKeys = options.setUp
+    ? await bootstrap(storage, context, rootSecret, printsKeys(config))
+    : undefined
+  if (!options.setUp) await requireBootstrapped(storage, rootSecret)
   await peppers.load(storage)
   const onSqlite = storage.dialect === 'sqlite'
   if (onSqlite && (await detectRestore(storage, config.dataDir)))
@@ -147,7 +153,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     }),
   })
-  const keyPorts = { storage, context, idempotency }
+  const present = new KeyPresenter(new ResourceUris(storage), clock)
+  const keyPorts = { storage, context, idempotency, present }
   verifyRoutes(server, verifier, meter)
   tenantRoutes(server, { storage, changes, idempotency })
   resourceRoutes(server, { storage, changes, idempotency })

@@ -74,6 +74,12 @@ export async function bootstrap(
   })
 }
 
+/** Throws unless the database holds a deployment that was made with this root secret. */
+export async function requireBootstrapped(storage: Storage, rootSecret: string): Promise<void> {
+  if (!(await isBootstrapped(storage.read<Tables>(), rootSecret)))
+    throw new Error('There is no deployment here yet. Start the server once (npm start) to make it.')
+}
+
 /** The tenant of deployment operators and the management API as a resource: neither is in any list. */
 async function createManagement(tx: Transaction, clock: Clock): Promise<void> {
   const nowMs = clock.nowMs()
@@ -121,12 +127,4 @@ async function isBootstrapped(db: Kysely<Tables>, rootSecret: string): Promise<b
       'The root secret is not the one this database was made with. Set POSTERN_ROOT_SECRET (or restore data/root-secret) to the original.',
     )
   return true
-}
-
-/** A new deployment operator when every other one is lost: for the command line on the data folder alone. */
-export async function recoverOperator(storage: Storage, context: KeyContext): Promise<string> {
-  const operator = await storage.write((tx) =>
-    createOperator(tx, context, SYSTEM, { name: 'recovered operator', tenant: null, scopes: SYSTEM.scopes }),
-  )
-  return operator.key
 }

@@ -21,7 +21,7 @@ export function onBothDatabases(name: string, define: (fresh: () => Promise<Test
       const made: TestDatabase[] = []
       after(async () => {
         await Promise.all(made.map((database) => database.drop()))
-        if (dialect === 'postgres') await stopOwnCluster()
+        if (dialect === 'postgres') await stopPostgres()
       })
       define(async () => {
         const database = dialect === 'sqlite' ? freshSqlite() : await freshPostgres()
@@ -66,7 +66,8 @@ async function clusterUrl(): Promise<string> {
   return (await own).url
 }
 
-async function stopOwnCluster(): Promise<void> {
+/** Ends the cluster of this file, if it made one: `onBothDatabases` does it by itself. */
+export async function stopPostgres(): Promise<void> {
   const cluster = await own
   own = undefined
   await cluster?.stop()

@@ -6,7 +6,6 @@ import type { Caller } from '../kernel/index.ts'
 import type { IdempotentRequest } from '../storage/index.ts'
 import { requireCount, ROTATE_BATCH, rotateBatch } from './bulk.ts'
 import type { KeyFilter } from './list-store.ts'
-import { presentIssuedKey, presentKey } from './present-key.ts'
 import type { RotateInput } from './rotate-api-key.ts'
 import type { KeyRoutes } from './routes.ts'
 
@@ -62,24 +61,24 @@ async function* rotationLines(
 }
 
 async function nextBatch(
-  { storage, context, idempotency }: KeyRoutes,
+  { storage, context, idempotency, present }: KeyRoutes,
   caller: Caller,
   { filter, input, request }: BulkRotation,
   progress: Progress,
 ): Promise<{ lines: string; full: boolean }> {
-  const nowMs = context.changes.clock.nowMs()
   const older = {
     ...filter,
     createdBeforeMs: Math.min(filter.createdBeforeMs ?? Infinity, progress.startedMs),
   }
   const { rotations, lines } = await storage.write(async (tx) => {
     const rotations = await rotateBatch(tx, context, caller, older, progress.after, input)
-    const lines = rotations
-      .map(
-        ({ issued, old }) =>
-          `${JSON.stringify({ old: presentKey(old, nowMs), key: presentIssuedKey(issued, nowMs) })}\n`,
-      )
-      .join('')
+    const shown = await Promise.all(
+      rotations.map(async ({ issued, old }) => ({
+        old: await present.key(old),
+        key: await present.issued(issued),
+      })),
+    )
+    const lines = shown.map((line) => `${JSON.stringify(line)}\n`).join('')
     if (request && progress.chunk === 0)
       await idempotency.keep(tx, request, 0, { status: 200, body: String(progress.startedMs) })
     if (request && lines !== '')

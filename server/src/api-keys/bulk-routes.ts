@@ -19,7 +19,7 @@ import { bulkRevoke, previewBulk, requireCount } from './bulk.ts'
 import { streamRotations } from './bulk-rotation.ts'
 import { BulkFilter, FilterMembers, readFilter } from './filter-schema.ts'
 import { importApiKeys, MOST_IMPORTED_AT_ONCE } from './import-api-keys.ts'
-import { KeyBody, presentKey } from './present-key.ts'
+import { KeyBody } from './present-key.ts'
 import { listApiKeys } from './read-api-keys.ts'
 import { ExpiresAt, ExpiresIn, IpAllow, type KeyRoutes, OverlapSeconds, Owner } from './routes.ts'
 
@@ -59,7 +59,7 @@ const Imported = Type.Object({
 })
 
 export function bulkKeyRoutes(server: FastifyInstance, routes: KeyRoutes): void {
-  const { storage, context } = routes
+  const { storage, context, present } = routes
   const now = (): number => context.changes.clock.nowMs()
 
   declareRoute(server, {
@@ -85,7 +85,7 @@ export function bulkKeyRoutes(server: FastifyInstance, routes: KeyRoutes): void 
         matched,
         revoked,
         by_owner: [...byOwner],
-        sample: sample.map((key) => presentKey(key, now())),
+        sample: await present.keys(sample),
       }
     },
   })
@@ -122,7 +122,7 @@ export function bulkKeyRoutes(server: FastifyInstance, routes: KeyRoutes): void 
           dry_run: true,
           matched,
           by_owner: byOwner,
-          sample: sample.map((key) => presentKey(key, now())),
+          sample: await present.keys(sample),
         }
       }
       const key = idempotencyOf(request)
@@ -203,7 +203,7 @@ export function bulkKeyRoutes(server: FastifyInstance, routes: KeyRoutes): void 
         let cursor: string | undefined
         do {
           const page = await listApiKeys(storage, caller, filter, { cursor, limit: 100 }, now())
-          for (const key of page.data) yield `${JSON.stringify(presentKey(key, now()))}\n`
+          for (const key of await present.keys(page.data)) yield `${JSON.stringify(key)}\n`
           cursor = page.nextCursor ?? undefined
         } while (cursor !== undefined)
       }

@@ -144,7 +144,7 @@ export async function countDeploymentOperators(
     .where('revoked_at', 'is', null)
     .where('disabled_at', 'is', null)
     .where('bound_resources', 'is', null)
-    .where('scopes', 'like', `%${JSON.stringify('operators:write')}%`)
+    .where(holdsScope('operators:write'))
     .where(({ or, eb }) => or([eb('expires_at', 'is', null), eb('expires_at', '>', nowMs)]))
     .limit(1)
     .execute()
@@ -168,9 +168,7 @@ function filtered(
   if (filter.ids !== undefined)
     query = query.where('id', 'in', filter.ids.length > 0 ? [...filter.ids] : [''])
   if (filter.notRotated) query = query.where('rotated_to', 'is', null)
-  // Scopes are a JSON array: the quoted name with LIKE's own characters escaped.
-  if (filter.scope !== undefined)
-    query = query.where(sql<boolean>`scopes LIKE ${`%${likeText(JSON.stringify(filter.scope))}%`} ESCAPE '!'`)
+  if (filter.scope !== undefined) query = query.where(holdsScope(filter.scope))
   if (filter.lastUsedBeforeMs !== undefined) {
     const before = filter.lastUsedBeforeMs
     query = query.where(({ or, eb }) => or([eb('last_used_at', '<', before), eb('last_used_at', 'is', null)]))
@@ -193,6 +191,7 @@ function withStatus(query: KeyQuery, status: KeyStatus, nowMs: number): KeyQuery
   return current.where('disabled_at', status === 'disabled' ? 'is not' : 'is', null)
 }
 
-function likeText(text: string): string {
-  return text.replace(/[!%_]/g, '!$&')
+/** Scopes are a JSON array. Not LIKE, which on SQLite takes capitals for small letters. */
+function holdsScope(scope: string) {
+  return sql<boolean>`REPLACE(scopes, ${JSON.stringify(scope)}, '') <> scopes`
 }

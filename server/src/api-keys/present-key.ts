@@ -1,7 +1,8 @@
 /** A key as the management API shows it. */
 import { Type, type Static } from 'typebox'
 import { Metadata, Nullable, Rfc3339 } from '../http/index.ts'
-import { DEPLOYMENT_TENANT, rfc3339 } from '../kernel/index.ts'
+import { type Clock, DEPLOYMENT_TENANT, rfc3339 } from '../kernel/index.ts'
+import type { ResourceUris } from '../resources/index.ts'
 import { type ApiKey, type IssuedKey, KEY_STATUSES, keyStatus } from './api-key.ts'
 import type { NetworkRow } from './list-store.ts'
 
@@ -12,6 +13,7 @@ export const KeyBody = Type.Object({
   name: Type.String(),
   owner: Type.String(),
   tenant: Type.String(),
+  resource: Type.String({ description: 'Its URI.' }),
   resource_id: Type.String(),
   scopes: Type.Array(Type.String()),
   environment: Type.Enum(['live', 'test']),
@@ -76,7 +78,34 @@ export const IssuedOperatorBody = Type.Object({
   key: IssuedKeyBody.properties.key,
 })
 
-export function presentKey(key: ApiKey, nowMs: number): Static<typeof KeyBody> {
+/** Shows keys with the URIs of their resources. Operators' keys need none. */
+export class KeyPresenter {
+  readonly #uris: ResourceUris
+  readonly #clock: Clock
+
+  constructor(uris: ResourceUris, clock: Clock) {
+    this.#uris = uris
+    this.#clock = clock
+  }
+
+  async keys(keys: readonly ApiKey[]): Promise<ShownKey[]> {
+    await this.#uris.know(keys.map((key) => key.resourceId))
+    const nowMs = this.#clock.nowMs()
+    return keys.map((key) => ({ ...presentKey(key, nowMs), resource: this.#uris.uriOf(key.resourceId) }))
+  }
+
+  async key(key: ApiKey): Promise<ShownKey> {
+    return (await this.keys([key]))[0] as ShownKey
+  }
+
+  async issued({ record, key }: IssuedKey): Promise<Static<typeof IssuedKeyBody>> {
+    return { ...(await this.key(record)), key }
+  }
+}
+
+type ShownKey = Static<typeof KeyBody>
+
+function presentKey(key: ApiKey, nowMs: number): Omit<ShownKey, 'resource'> {
   return {
     id: key.id,
     name: key.name,
@@ -105,10 +134,6 @@ export function presentKey(key: ApiKey, nowMs: number): Static<typeof KeyBody> {
     last_used_at: rfc3339(key.lastUsedAtMs),
     last_used_network: key.lastUsedNetwork,
   }
-}
-
-export function presentIssuedKey({ record, key }: IssuedKey, nowMs: number): Static<typeof IssuedKeyBody> {
-  return { ...presentKey(record, nowMs), key }
 }
 
 export function presentOperator(key: ApiKey, nowMs: number): Static<typeof OperatorBody> {

@@ -85,6 +85,7 @@ export async function rotateLocked(
     ...keyChange(ending, old.resourceId === MANAGEMENT_RESOURCE ? 'operator.rotated' : 'api_key.rotated', {
       successor: successor.id,
       old_ends: new Date(ending.expiresAtMs as number).toISOString(),
+      expires: successor.expiresAtMs === null ? 'never' : new Date(successor.expiresAtMs).toISOString(),
     }),
     feed: { kind: 'api_key', key: old.id, effect: 'changed' },
   })

@@ -24,14 +24,7 @@ import { revokeApiKey, setApiKeyDisabled, updateApiKey } from './change-api-keys
 import { FilterMembers, readFilter } from './filter-schema.ts'
 import { issueApiKey } from './issue-api-key.ts'
 import type { KeyContext } from './key-context.ts'
-import {
-  IssuedKeyBody,
-  KeyBody,
-  NetworkBody,
-  presentIssuedKey,
-  presentKey,
-  presentNetwork,
-} from './present-key.ts'
+import { IssuedKeyBody, KeyBody, NetworkBody, type KeyPresenter, presentNetwork } from './present-key.ts'
 import { getApiKey, getNetworks, getRotation, listApiKeys } from './read-api-keys.ts'
 import { LONGEST_OVERLAP_SECONDS, rotateApiKey } from './rotate-api-key.ts'
 
@@ -39,6 +32,7 @@ export interface KeyRoutes {
   readonly storage: Storage
   readonly context: KeyContext
   readonly idempotency: Idempotency
+  readonly present: KeyPresenter
 }
 
 export const Owner = Type.String({
@@ -65,7 +59,10 @@ const read = { kind: 'management', scope: 'keys:read' } as const
 const write = { kind: 'management', scope: 'keys:write' } as const
 const tags = ['API keys']
 
-export function keyRoutes(server: FastifyInstance, { storage, context, idempotency }: KeyRoutes): void {
+export function keyRoutes(
+  server: FastifyInstance,
+  { storage, context, idempotency, present }: KeyRoutes,
+): void {
   const now = (): number => context.changes.clock.nowMs()
 
   declareRoute(server, {
@@ -81,7 +78,7 @@ export function keyRoutes(server: FastifyInstance, { storage, context, idempoten
     async handler({ caller, query }) {
       const filter = await readFilter(storage, caller, query)
       const page = await listApiKeys(storage, caller, filter, query, now())
-      return { data: page.data.map((key) => presentKey(key, now())), next_cursor: page.nextCursor }
+      return { data: await present.keys(page.data), next_cursor: page.nextCursor }
     },
   })
 
@@ -127,7 +124,7 @@ export function keyRoutes(server: FastifyInstance, { storage, context, idempoten
         metadata: body.metadata,
       }
       return create(idempotency, request, reply, 201, async (tx) =>
-        presentIssuedKey(await issueApiKey(tx, context, caller, input), now()),
+        present.issued(await issueApiKey(tx, context, caller, input)),
       )
     },
   })
@@ -139,7 +136,7 @@ export function keyRoutes(server: FastifyInstance, { storage, context, idempoten
     summary: 'Read an API key',
     tags,
     schema: { params: IdParams, response: { 200: KeyBody } },
-    handler: async ({ caller, params }) => presentKey(await getApiKey(storage, caller, params.id), now()),
+    handler: async ({ caller, params }) => present.key(await getApiKey(storage, caller, params.id)),
   })
 
   declareRoute(server, {
@@ -170,10 +167,7 @@ export function keyRoutes(server: FastifyInstance, { storage, context, idempoten
         ipAllow: body.ip_allow,
         metadata: body.metadata,
       }
-      return presentKey(
-        await storage.write((tx) => updateApiKey(tx, context, caller, params.id, patch)),
-        now(),
-      )
+      return present.key(await storage.write((tx) => updateApiKey(tx, context, caller, params.id, patch)))
     },
   })
 
@@ -186,9 +180,8 @@ export function keyRoutes(server: FastifyInstance, { storage, context, idempoten
       tags,
       schema: { params: IdParams, response: { 200: KeyBody } },
       async handler({ caller, params }) {
-        return presentKey(
+        return present.key(
           await storage.write((tx) => setApiKeyDisabled(tx, context, caller, params.id, disabled)),
-          now(),
         )
       },
     })
@@ -206,9 +199,8 @@ export function keyRoutes(server: FastifyInstance, { storage, context, idempoten
       response: { 200: KeyBody },
     },
     async handler({ caller, params, body }) {
-      return presentKey(
+      return present.key(
         await storage.write((tx) => revokeApiKey(tx, context, caller, params.id, body.reason)),
-        now(),
       )
     },
   })
@@ -233,7 +225,7 @@ export function keyRoutes(server: FastifyInstance, { storage, context, idempoten
           overlapSeconds: body.overlap_seconds,
           expiresAtMs: parseTime('/expires_at', body.expires_at),
         })
-        return { key: presentIssuedKey(issued, now()), old: presentKey(old, now()) }
+        return { key: await present.issued(issued), old: await present.key(old) }
       }),
   })
 

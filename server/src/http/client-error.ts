@@ -14,7 +14,14 @@ const FAULTS: Readonly<Record<string, ConstructorParameters<typeof PosternError>
   ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request took too long to arrive.'],
 }
 
+/** Sockets that have had their answer; what still arrives on them is read and thrown away. */
+const answered = new WeakSet<Socket>()
+
+/** Closing with unread bytes would be a reset, which takes the answer away before the client has read it. */
+const LINGER_MS = 500
+
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (answered.has(socket)) return
   // A reset peer hears nothing; and while an answer is under way, a second one would be read as part of it. The member
   // is the one that Node's own handler looks at; there is no public word for it.
   const isAnswering = Reflect.get(socket, '_httpMessage') != null
@@ -28,5 +35,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   const headers = { ...API_HEADERS, 'content-type': PROBLEM_TYPE, connection: 'close' }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${lines.join('')}`
+  answered.add(socket)
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
   socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }

@@ -54,7 +54,10 @@ const verifier = createVerifier({
   credential: process.env.POSTERN_VERIFIER_KEY,
   resource: 'https://api.example.com',
 })
-app.get('/orders', postern(verifier, { scopes: ['orders:read'] }), (req, res) => {
+const scopes = ['orders:read']
+const mayRead = postern(verifier, { scopes })
+
+app.get('/orders', mayRead, (req, res) => {
   res.json(ordersOf(req.principal.sub))
 })`
 
@@ -74,9 +77,11 @@ app.get('/orders', postern(verifier, { scopes: ['orders:read'] }), (req, res) =>
         'Passkeys, passwords and sign-in with other providers, as a session that your routes accept.',
       until: 'keep the sign-in you have, and let your backend call the API with a key of its own.',
       command: keyFor('my-backend'),
-      code: `// Your session decides who the person is; the key says that it is your backend that asks.
+      code: `// Your session says who the person is,
+// the key that it is your backend that asks.
+const key = process.env.API_KEY
 await fetch('https://api.example.com/orders', {
-  headers: { authorization: \`Bearer \${process.env.API_KEY}\` },
+  headers: { authorization: \`Bearer \${key}\` },
 })`,
     },
     {
@@ -85,8 +90,9 @@ await fetch('https://api.example.com/orders', {
       explained: 'OAuth 2.1 and OpenID Connect: the person agrees, the app gets a token for just that.',
       until: 'issue one key for each app and customer, with only the scopes it needs, and an end.',
       command: `${keyFor('their-app')} \\\n  --expires-in 90d`,
-      code: `# Each app has its own key, so that one can be revoked without the others.
-curl https://api.example.com/orders -H "Authorization: Bearer $API_KEY"`,
+      code: `# Its own key can be revoked alone.
+curl https://api.example.com/orders \\
+  -H "Authorization: Bearer $API_KEY"`,
     },
     {
       who: 'My own services',
@@ -95,8 +101,8 @@ curl https://api.example.com/orders -H "Authorization: Bearer $API_KEY"`,
       until:
         'give each service its own key; the SDK keeps a checked one in memory, so that a repeat costs no request.',
       command: keyFor('billing-service'),
-      code: `// The route is the same as for a partner's key, and stays so.
-app.get('/orders', postern(verifier, { scopes: ['orders:read'] }), orders)`,
+      code: `// The same route as for a partner's key.
+app.get('/orders', mayRead, listOrders)`,
     },
   ]
 }

@@ -3,9 +3,10 @@
  * that it does not matter where one turned up: a header, a body, a URL, an error three causes deep.
  */
 import { redactCredentials } from '../kernel/index.ts'
+import { createRequire } from 'node:module'
 import { pino, stdSerializers } from 'pino'
 import type { DestinationStream, Logger } from 'pino'
-import pretty from 'pino-pretty'
+import type { PinoPretty } from 'pino-pretty'
 
 export interface LoggerOptions {
   readonly logLevel: string
@@ -28,13 +29,18 @@ export function createLogger(options: LoggerOptions, destination?: DestinationSt
       hooks: { streamWrite: redactLine },
     },
     options.logFormat === 'pretty'
-      ? pretty({
+      ? loadPretty()({
           ignore: 'hostname,pid',
           translateTime: 'SYS:HH:MM:ss',
           ...(destination && { destination: destination as NodeJS.WritableStream, colorize: false }),
         })
       : (destination ?? pino.destination({ fd: 1, sync: false })),
   )
+}
+
+/** Loaded only where a person reads the log. */
+function loadPretty(): typeof PinoPretty {
+  return createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
 }
 
 /** Members that are a secret whatever they look like, at the depths at which requests and errors carry them. */

@@ -1,45 +1,55 @@
 /**
- * Prometheus metrics: the process's own, requests by route and status, and what modules put into the registry. Counting
- * happens on every request and is kept to a few additions; labels are only made when somebody scrapes.
+ * Prometheus metrics: the process's own, requests by route and status, decisions by code. Counting happens on every
+ * request and is kept to a few additions; prom-client is loaded, and labels are made, only when somebody scrapes.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { Type } from 'typebox'
 import { isFromThisMachine } from './loopback.ts'
 import { declareRoute } from './declare-route.ts'
 import { RequestDurations } from './request-durations.ts'
 
 export interface Metrics {
-  /** Modules add their own here. */
-  readonly registry: Registry
   /** One verify: `valid`, or the denial's code. */
   countDecision(code: string): void
   /** How old the newest known position of the feed is; read when somebody scrapes. */
   watchFeedAge(seconds: () => number): void
   /** Fastify's onResponse hook. */
   readonly observe: (request: FastifyRequest, reply: FastifyReply, done: () => void) => void
+  /** The text of a scrape and its content type. */
+  expose(): Promise<{ contentType: string; text: string }>
+}
+
+interface Counts {
+  readonly durations: RequestDurations
+  readonly decisions: Map<string, number>
+  feedAgeSeconds: () => number
 }
 
 export function createMetrics(): Metrics {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry, prefix: 'postern_' })
-  const durations = new RequestDurations()
-  registry.registerMetric(durations.asMetric())
-  const decisions = new Map<string, number>()
-  countOf(registry, decisions)
+  const counts: Counts = { durations: new RequestDurations(), decisions: new Map(), feedAgeSeconds: () => 0 }
+  const { durations, decisions } = counts
+  let registry: Promise<Registry> | undefined
 
   return {
-    registry,
     countDecision: (code) => decisions.set(code, (decisions.get(code) ?? 0) + 1),
-    watchFeedAge: (seconds) => gaugeOf(registry, seconds),
+    watchFeedAge: (seconds) => (counts.feedAgeSeconds = seconds),
     observe: (request, reply, done) => {
       durations.add(request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000)
       done()
     },
+    async expose() {
+      const known = await (registry ??= registryOf(counts))
+      return { contentType: known.contentType, text: await known.metrics() }
+    },
   }
 }
 
-function countOf(registry: Registry, decisions: ReadonlyMap<string, number>): void {
+async function registryOf(counts: Counts): Promise<Registry> {
+  const { collectDefaultMetrics, Counter, Gauge, Registry: NewRegistry } = await import('prom-client')
+  const registry = new NewRegistry()
+  collectDefaultMetrics({ register: registry, prefix: 'postern_' })
+  registry.registerMetric(counts.durations.asMetric())
   registry.registerMetric(
     new Counter({
       name: 'postern_verify_decisions_total',
@@ -48,23 +58,21 @@ function countOf(registry: Registry, decisions: ReadonlyMap<string, number>): vo
       registers: [],
       collect() {
         this.reset()
-        for (const [code, count] of decisions) this.inc({ code }, count)
+        for (const [code, count] of counts.decisions) this.inc({ code }, count)
       },
     }),
   )
-}
-
-function gaugeOf(registry: Registry, seconds: () => number): void {
   registry.registerMetric(
     new Gauge({
       name: 'postern_feed_age_seconds',
       help: 'Seconds since this process last knew the revocation feed to be current.',
       registers: [],
       collect() {
-        this.set(seconds())
+        this.set(counts.feedAgeSeconds())
       },
     }),
   )
+  return registry
 }
 
 /**
@@ -85,8 +93,9 @@ export function mountMetrics(server: FastifyInstance, metrics: Metrics): void {
       response: { 200: { description: 'Metrics', content: { 'text/plain': { schema: Type.String() } } } },
     },
     handler: async (_request, reply) => {
-      reply.header('content-type', metrics.registry.contentType)
-      return metrics.registry.metrics()
+      const { contentType, text } = await metrics.expose()
+      reply.header('content-type', contentType)
+      return text
     },
   })
 }

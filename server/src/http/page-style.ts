@@ -33,8 +33,7 @@ p { margin: .5rem 0; max-width: 44rem; }
 code, pre { font: .875rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 code { overflow-wrap: anywhere; }
 pre { background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: .75rem; margin: .5rem 0;
-  overflow-x: auto; max-width: 100%; }
-pre code { overflow-wrap: normal; }
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 .cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); margin-top: 1.5rem; }
 .card, .route { border: 1px solid var(--line); border-radius: 8px; padding: 1rem; min-width: 0; }
 .card h2 { margin: 0 0 .25rem; font-size: 1.15rem; }
@@ -43,6 +42,7 @@ pre code { overflow-wrap: normal; }
 .state.here { color: var(--good); }
 .route { margin: 1rem 0; }
 .method { display: inline-block; min-width: 3.4rem; color: var(--accent); font-weight: 700; }
+.route h3 + .access + p { font-weight: 600; }
 .access { color: var(--faint); font-size: .9rem; margin: .15rem 0 .5rem; }
 .index { columns: 18rem; column-gap: 2rem; padding: 0; list-style: none; margin: 1rem 0; }
 .index li { break-inside: avoid; padding: .15rem 0; }
@@ -55,6 +55,7 @@ summary { cursor: pointer; padding: .15rem 0; }
 details dl { padding-left: .75rem; border-left: 2px solid var(--line); }
 .codes dt { margin-top: 1.25rem; font-size: 1.05rem; }
 .codes dd { margin: 0; max-width: 44rem; }
+.codes dd + dd { color: var(--faint); }
 .codes dt:target { box-shadow: -.5rem 0 var(--ground), -.75rem 0 var(--accent); }
 .codes .status { color: var(--faint); font-size: .875rem; }
 `

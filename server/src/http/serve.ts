@@ -28,11 +28,7 @@ export interface Serving {
 export async function serve(server: FastifyInstance, options: ServeOptions): Promise<Serving> {
   const { host, logger } = options
   const onBoth = host === 'localhost'
-  await server.listen({
-    host: onBoth ? '127.0.0.1' : host,
-    port: options.port,
-    listenTextResolver: () => `listening on ${host}`,
-  })
+  await quietly(logger, () => server.listen({ host: onBoth ? '127.0.0.1' : host, port: options.port }))
   const { port } = server.server.address() as AddressInfo
   const second = onBoth ? await listenOnSixth(server, port) : undefined
 
@@ -62,6 +58,17 @@ export async function serve(server: FastifyInstance, options: ServeOptions): Pro
   }
 }
 
+/** Fastify says at `info` where it listens; the start says it in its own words. */
+async function quietly(logger: Logger, listen: () => Promise<string>): Promise<void> {
+  const { level } = logger
+  if (logger.isLevelEnabled('info')) logger.level = 'warn'
+  try {
+    await listen()
+  } finally {
+    logger.level = level
+  }
+}
+
 /**
  * The other loopback address, by a listener that hands its connections to the same HTTP server, so that timeouts and the
  * drain know them. A machine without IPv6 goes without.
@@ -86,8 +93,11 @@ async function drain(
     logger.warn('the grace is over: closing the connections that are left')
     server.server.closeAllConnections()
   }, graceSeconds * 1000)
+  // A connection falls idle when its request is answered; kept alive, it would use up the whole grace.
+  const sweep = setInterval(() => server.server.closeIdleConnections(), 50)
   const closed = [server.close(), second && new Promise<void>((resolve) => second.close(() => resolve()))]
   await Promise.all(closed)
   clearTimeout(cut)
+  clearInterval(sweep)
   for (const step of flush) await step()
 }

@@ -87,6 +87,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   server.decorateRequest('rawBody', undefined)
   server.decorateRequest('idempotencyKey', undefined)
   server.setValidatorCompiler(createValidatorCompiler())
+  server.setSerializerCompiler(() => JSON.stringify)
   server.setErrorHandler(handleError)
   server.setNotFoundHandler(answerUnknownRoute)
   addParsers(server)

@@ -48,7 +48,12 @@ export function createValidatorCompiler(): FastifySchemaCompiler<object> {
   return ({ schema, httpPart }) => {
     const part = (httpPart ?? 'body') as HttpPart
     const closed = part === 'body' || part === 'querystring' ? closeSchema(schema) : schema
-    const validate = ajvFor(fast, part).compile(closed)
+    // Compiled when the route is first called: a start pays for none, and most processes never call most routes.
+    let compiled: ValidateFunction | undefined
+    const validate = (data: unknown): boolean => {
+      compiled ??= ajvFor(fast, part).compile(closed)
+      return compiled(data) as boolean
+    }
     let explain: ValidateFunction | undefined
 
     const needsNothing = part === 'body' && isOptionalObject(closed)
@@ -57,7 +62,7 @@ export function createValidatorCompiler(): FastifySchemaCompiler<object> {
       // No body at all (Fastify says null) is an empty object where no member is required: `POST …/revoke` needs none.
       if (data === null && needsNothing) return validate((data = {})) && { value: data }
       if (validate(data)) return true
-      let faults: ErrorObject[] = validate.errors ?? []
+      let faults: ErrorObject[] = compiled?.errors ?? []
       if (isSmall(data)) {
         explain ??= ajvFor(thorough, part).compile(closed)
         explain(data)

@@ -6,7 +6,8 @@ const JWT = '\\beyJ[\\w-]{5,}\\.[\\w-]{5,}\\.[\\w-]*'
 const SCHEME = '\\b(?:Bearer|DPoP|Basic)\\s+[\\w.~+/=-]{8,}'
 
 const ANY = new RegExp(`${KEY}|${JWT}|${SCHEME}`, 'gi')
-const KEY_ONLY = new RegExp(KEY, 'g')
+/** In a URL only a whole key counts: a refusal for something that merely looks alike would be a nuisance. */
+const WHOLE_KEY = /\b[a-z][a-z0-9]{0,15}_(?:live|test)_[0-9A-Za-z]{50}(?![0-9A-Za-z])/g
 
 /** Replaces every credential in `text`; a key keeps its prefix and environment, so that a log still helps. */
 export function redactCredentials(text: string): string {
@@ -27,5 +28,5 @@ export function keysInUrl(url: string): string[] {
   } catch {
     // A malformed escape hides nothing that the raw text does not show.
   }
-  return [...text.matchAll(KEY_ONLY)].slice(0, 4).map((match) => match[0])
+  return [...text.matchAll(WHOLE_KEY)].slice(0, 4).map((match) => match[0])
 }

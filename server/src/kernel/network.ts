@@ -38,6 +38,19 @@ export function inCidrs(address: string, list: CidrList): boolean {
 
 /** The address, coarse: /24 of IPv4, /48 of IPv6, as kept in activity and last use. */
 export function coarseNetwork(address: string): string {
+  const known = coarse.get(address)
+  if (known !== undefined) return known
+  const network = coarseOf(address)
+  if (coarse.size >= MOST_KNOWN) coarse.clear()
+  coarse.set(address, network)
+  return network
+}
+
+/** Parsing costs more than all else that a verify notes: the addresses seen lately are kept. */
+const coarse = new Map<string, string>()
+const MOST_KNOWN = 10_000
+
+function coarseOf(address: string): string {
   const parsed = parseAddress(address)
   if (!parsed) return 'unknown'
   return parsed.kind() === 'ipv4' ? blockOf(parsed, 24) : blockOf(parsed, 48)

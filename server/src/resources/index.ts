@@ -8,5 +8,6 @@ export {
   type ResourceScope,
   TOKEN_ALGORITHMS,
 } from './resource.ts'
+export { ResourceUris } from './resource-uris.ts'
 export { resourceRoutes } from './routes.ts'
 export { insertResource, lockResource, type ResourceTable } from './store.ts'

@@ -68,6 +68,14 @@ export async function findResource(storage: Storage, idOrUri: string): Promise<R
   return row && resourceFromRow(row)
 }
 
+/** At most some hundreds of ids: resources are few. */
+export async function selectUris(
+  storage: Storage,
+  ids: readonly string[],
+): Promise<{ id: string; uri: string }[]> {
+  return storage.read<Tables>().selectFrom('resources').select(['id', 'uri']).where('id', 'in', ids).execute()
+}
+
 /** Living resources in the order of their ids, above `after`; `among` confines to some. */
 export async function selectResources(
   storage: Storage,

@@ -1,5 +1,5 @@
 /** What a start says: the address; on the first one also the keys, or where they were put. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FirstKeys } from '../bootstrap.ts'
 
@@ -21,7 +21,9 @@ export function announce({ address, dataDir, firstKeys, printsKeys }: Announceme
 }
 
 function keptInFile(dataDir: string, operatorKey: string): string {
-  const file = join(dataDir, 'operator-key')
+  const usual = join(dataDir, 'operator-key')
+  // Another deployment's key may lie there: neither may be lost.
+  const file = existsSync(usual) ? `${usual}-${Date.now()}` : usual
   writeFileSync(file, `${operatorKey}\n`, { mode: 0o600, flag: 'wx' })
   return `\nThe first operator key was written to ${file}\nKeep it in your secret store, then delete the file.\n`
 }
@@ -46,6 +48,11 @@ Ask whether it may read orders, as your API does for each request:
 
   curl ${address}/v1/verify -H 'Authorization: Bearer ${operatorKey}' \\
     -H 'Content-Type: application/json' -d '${question}'
+
+Protect a real API with it, in another terminal:
+
+  POSTERN_CREDENTIAL=${operatorKey} npm run example:express
+  curl http://localhost:3000/orders -H 'Authorization: Bearer ${demo.key}'
 
 What next: ${address}/
 `

@@ -78,7 +78,7 @@ export class GroupWriter {
       return Promise.reject(new StorageUnavailable('Too many changes are waiting to be written.'))
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     this.#queue.push({ work, resolve: resolve as (value: unknown) => void, reject, attempts: 0 })
-    this.#running ??= this.#drain().finally(() => (this.#running = undefined))
+    this.#running ??= this.#drain()
     return promise
   }
 
@@ -89,9 +89,14 @@ export class GroupWriter {
   }
 
   async #drain(): Promise<void> {
-    // A tick's worth of callers join the first group instead of queueing behind it.
-    await Promise.resolve()
-    while (this.#queue.length > 0) await this.#group()
+    try {
+      // A tick's worth of callers join the first group instead of queueing behind it.
+      await Promise.resolve()
+      while (this.#queue.length > 0) await this.#group()
+    } finally {
+      // In the same tick as the last look at the queue: a job that comes a moment later starts the next drain.
+      this.#running = undefined
+    }
   }
 
   async #group(): Promise<void> {

@@ -66,8 +66,10 @@ export class Idempotency {
           return answer
         })
       } catch (error) {
-        // Another process finished the same request first: its answer is the answer.
-        const [first] = error instanceof UniqueViolation ? await this.replay(request) : []
+        // Another process finished the same request first: its answer is the answer. The collision shows in what is
+        // kept here, or before that in what the work creates or changes.
+        const collided = error instanceof UniqueViolation || codeOf(error) === 'conflict'
+        const [first] = collided ? await this.replay(request) : []
         if (first) return first
         throw error
       }
@@ -145,6 +147,10 @@ export class Idempotency {
   #sealingKey(request: IdempotentRequest): Buffer {
     return deriveKey(this.#rootSecret, `idempotency ${request.callerId} ${request.key}`)
   }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof PosternError ? error.code : undefined
 }
 
 /** The key itself is not stored: it unseals the answer. */

@@ -2,7 +2,7 @@
  * SQLite: one writer thread a process, a read-only connection on the main thread for point reads, and a second thread,
  * started when first needed, for reads that may take long.
  */
-import { chmodSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import type { Kysely } from 'kysely'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
@@ -19,7 +19,8 @@ const WATCH_MS = 20
 
 export async function openSqlite(file: string, clock: Clock, testing: StorageTesting = {}): Promise<Storage> {
   const writerThread = new SqliteThread(file, false)
-  await writerThread.execute('SELECT 1', [])
+  // The writer makes a new database. Otherwise its thread starts with the first change: an idle process has none.
+  if (!existsSync(file)) await writerThread.execute('SELECT 1', [])
   chmodSync(file, 0o600)
   const reader = openReader(file)
   let scanThread: SqliteThread | undefined

@@ -47,7 +47,7 @@ export function createAuthenticate(
       reach: EVERYWHERE,
     }
     const settle = (decision: Decision): Caller | Denial => {
-      meter.note(decision, { route: 'management', ip: request.ip })
+      meter.noteCaller(decision, { route: 'management', ip: request.ip })
       return decision.denial ?? callerOf(decision.presented as PresentedKey, request.ip)
     }
     const decision = access.kind === 'verifier' ? verifier.verify(question) : verifier.verifyFresh(question)
@@ -63,7 +63,10 @@ async function refuseExposed(
 ): Promise<Denial> {
   const presented = await verifier.ownerOfExposed(text)
   const refusal = denial('exposed_in_url')
-  meter.note({ denial: refusal, presented, reply: '', asOf: 0 }, { route: 'management', ip: request.ip })
+  meter.noteCaller(
+    { denial: refusal, presented, reply: '', asOf: 0 },
+    { route: 'management', ip: request.ip },
+  )
   return refusal
 }
 

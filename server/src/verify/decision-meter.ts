@@ -22,8 +22,13 @@ export class DecisionMeter {
     this.#count = count
   }
 
-  note({ denial, presented }: Decision, { route, ip }: DecisionContext): void {
-    this.#count(denial?.code ?? 'valid')
+  note(decision: Decision, context: DecisionContext): void {
+    this.#count(decision.denial?.code ?? 'valid')
+    this.noteCaller(decision, context)
+  }
+
+  /** The same for a caller of this server's own API, which is not one of the decisions that are counted. */
+  noteCaller({ denial, presented }: Decision, { route, ip }: DecisionContext): void {
     if (!denial && presented) {
       const { id } = presented.principal.credential
       this.#keyUse.note(id, ip)

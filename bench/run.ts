@@ -1,0 +1,37 @@
+/**
+ * `npm run bench`: every benchmark, or the ones that are named. `--quick` for a minute instead of five. All numbers that
+ * matter are ratios between things measured in turn in the same run: the rest depends on the machine and its mood.
+ */
+import { cpus, loadavg } from 'node:os'
+import type { Bench } from './bench.ts'
+import { printTable } from './measure.ts'
+import { locked } from './locked.ts'
+import { start } from './start.ts'
+import { verify } from './verify.ts'
+import { writes } from './writes.ts'
+
+const BENCHES: readonly Bench[] = [start, verify, locked, writes]
+
+const named = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const quick = process.argv.includes('--quick')
+const unknown = named.filter((name) => !BENCHES.some((bench) => bench.name === name))
+if (unknown.length > 0) {
+  console.error(
+    `No benchmark ${unknown.join(', ')}; there are: ${BENCHES.map(({ name }) => name).join(', ')}.`,
+  )
+  process.exit(2)
+}
+
+console.log(
+  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)} before the start\n`,
+)
+const startedMs = performance.now()
+let missed = 0
+for (const bench of BENCHES.filter(({ name }) => named.length === 0 || named.includes(name))) {
+  const lines = await bench.run({ quick })
+  printTable(`${bench.name}: ${bench.about}`, lines)
+  missed += lines.filter((line) => line.target && !line.target.met).length
+}
+console.log(
+  `${missed === 0 ? 'Every target was met' : `${missed} target(s) missed`}, after ${Math.round((performance.now() - startedMs) / 1000)} s.`,
+)

@@ -1,0 +1,69 @@
+/**
+ * `@postern/sdk/express`: middleware for Express 4 and 5.
+ *
+ *     const postern = createGuard(createVerifier({ … }))
+ *     app.get('/orders', postern('orders:read'), handler)
+ */
+import type { NodeRequest } from '../presented.ts'
+import type { Principal, Result } from '../principal.ts'
+import type { Verifier } from '../verifier.ts'
+import {
+  admission,
+  noPrincipal,
+  parseScopes,
+  type GuardOptions,
+  type RouteOptions,
+  type Scopes,
+} from './guard-options.ts'
+import { sendRefusal, type NodeResponse } from './node-response.ts'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by a Postern guard; absent where an optional guard let an anonymous caller pass. */
+      principal?: Principal
+    }
+  }
+}
+
+/** What is used of Express's request. */
+export interface ExpressRequest extends NodeRequest {
+  readonly originalUrl: string
+  readonly ip?: string | undefined
+  principal?: Principal
+}
+
+export type ExpressGuard = (
+  scopes?: Scopes,
+  route?: RouteOptions,
+) => (request: ExpressRequest, response: NodeResponse, next: (error?: unknown) => void) => void
+
+/**
+ * Makes guards for routes. A guard sets `req.principal`, or answers 401, 403, 429 or 503 itself.
+ *
+ * The caller's address is `req.ip`, which follows Express's setting `trust proxy`.
+ */
+export function createGuard(verifier: Verifier, options: GuardOptions<ExpressRequest> = {}): ExpressGuard {
+  return (routeScopes, { optional = false } = {}) => {
+    const scopes = parseScopes(routeScopes)
+    return (request, response, next) => {
+      const settle = (result: Result) => {
+        const outcome = admission(verifier, result, optional, options.realm)
+        if (!outcome.admitted) return sendRefusal(response, outcome.refusal)
+        if (outcome.principal) request.principal = outcome.principal
+        next()
+      }
+      const { headers, rawHeaders, originalUrl: url } = request
+      const ip = options.clientIp ? options.clientIp(request) : request.ip
+      const result = verifier.verify({ headers, rawHeaders, url }, { scopes, ip })
+      if (result instanceof Promise) void result.then(settle)
+      else settle(result)
+    }
+  }
+}
+
+/** The principal of a guarded request. Throws where there is none. */
+export function principalOf(request: { readonly principal?: Principal }): Principal {
+  if (!request.principal) throw noPrincipal()
+  return request.principal
+}

@@ -1,0 +1,85 @@
+/**
+ * `@postern/sdk/fastify`: a plugin for Fastify 5.
+ *
+ *     await app.register(postern, { verifier: createVerifier({ … }) })
+ *     app.get('/orders', { onRequest: app.requireScopes('orders:read') }, handler)
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Principal, Result } from '../principal.ts'
+import type { Verifier } from '../verifier.ts'
+import {
+  admission,
+  noPrincipal,
+  parseScopes,
+  type GuardOptions,
+  type RouteOptions,
+  type Scopes,
+} from './guard-options.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by `requireScopes`; null before it, and where it let an anonymous caller pass. */
+    principal: Principal | null
+  }
+  interface FastifyInstance {
+    /** A hook that sets `request.principal`, or answers 401, 403, 429 or 503 itself. */
+    requireScopes: RequireScopes
+  }
+}
+
+/** Best as `onRequest`, which runs before the body is read and parsed; it works as `preHandler`, too. */
+export type RequireScopes = (
+  scopes?: Scopes,
+  route?: RouteOptions,
+) => (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
+
+export interface PosternPluginOptions extends GuardOptions<FastifyRequest> {
+  readonly verifier: Verifier
+}
+
+/**
+ * The plugin. Its decorations reach the whole application, not the plugin's own scope alone.
+ *
+ * The caller's address is `request.ip`, which follows Fastify's option `trustProxy`.
+ */
+export function postern(app: FastifyInstance, options: PosternPluginOptions, done: () => void): void {
+  app.decorateRequest('principal', null)
+  app.decorate('requireScopes', requireScopes(options.verifier, options))
+  done()
+}
+
+// What the package fastify-plugin sets.
+Object.assign(postern, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: '@postern/sdk',
+  [Symbol.for('plugin-meta')]: { name: '@postern/sdk', fastify: '5.x' },
+})
+
+function requireScopes(verifier: Verifier, options: PosternPluginOptions): RequireScopes {
+  return (routeScopes, { optional = false } = {}) => {
+    const scopes = parseScopes(routeScopes)
+    return (request, reply, done) => {
+      const settle = (result: Result) => {
+        const outcome = admission(verifier, result, optional, options.realm)
+        if (outcome.admitted) {
+          request.principal = outcome.principal ?? null
+          done()
+        } else {
+          const { status, headers, body } = outcome.refusal
+          void reply.code(status).headers(headers).send(JSON.stringify(body))
+        }
+      }
+      const { headers, rawHeaders } = request.raw
+      const ip = options.clientIp ? options.clientIp(request) : request.ip
+      const result = verifier.verify({ headers, rawHeaders, url: request.originalUrl }, { scopes, ip })
+      if (result instanceof Promise) void result.then(settle)
+      else settle(result)
+    }
+  }
+}
+
+/** The principal of a guarded request. Throws where there is none. */
+export function principalOf(request: FastifyRequest): Principal {
+  if (!request.principal) throw noPrincipal()
+  return request.principal
+}

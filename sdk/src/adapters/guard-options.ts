@@ -1,0 +1,59 @@
+/** What the four adapters have in common: their options, and what a result means for a route. */
+import type { Denial } from '../denial.ts'
+import type { Principal, Result } from '../principal.ts'
+import { refusal, type Refusal } from '../refusal.ts'
+import type { Verifier } from '../verifier.ts'
+
+export interface GuardOptions<Request> {
+  /** Names what is protected, in `WWW-Authenticate`. Default: the resource's URI. */
+  readonly realm?: string
+  /**
+   * The caller's address, for keys that are bound to networks. Never read it from a header that a proxy of your own
+   * did not write: callers can send `X-Forwarded-For` as well.
+   */
+  readonly clientIp?: (request: Request) => string | undefined
+}
+
+export interface RouteOptions {
+  /** Serve callers without a credential, too. One that is presented has to be good all the same. Default false. */
+  readonly optional?: boolean
+}
+
+/** Scopes of a route: all of them are needed. */
+export type Scopes = string | readonly string[]
+
+/** What follows from a result: the Principal, `undefined` for an anonymous caller who may pass, or a refusal. */
+export type Admission =
+  | { readonly admitted: true; readonly principal: Principal | undefined }
+  | { readonly admitted: false; readonly refusal: Refusal }
+
+export function admission(verifier: Verifier, result: Result, optional: boolean, realm?: string): Admission {
+  if (result.valid) return { admitted: true, principal: result }
+  if (optional && isAnonymous(result)) return { admitted: true, principal: undefined }
+  return { admitted: false, refusal: refusal(result, { realm: realm ?? verifier.resource }) }
+}
+
+function isAnonymous(denial: Denial): boolean {
+  return denial.code === 'missing'
+}
+
+/**
+ * Throws a TypeError when a route names scopes that no credential can hold (RFC 6749, section 3.3): at start, rather
+ * than as a 403 for everyone.
+ */
+export function parseScopes(scopes: Scopes | undefined): readonly string[] {
+  const list = typeof scopes === 'string' ? [scopes] : (scopes ?? [])
+  for (const scope of list) {
+    if (typeof scope !== 'string' || !/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/.test(scope))
+      throw new TypeError(
+        'A scope must be 1 to 128 visible ASCII characters without quote and backslash. Several go in a list: ' +
+          "['orders:read', 'orders:write'].",
+      )
+  }
+  return [...list]
+}
+
+/** Thrown by `principalOf` where there is none: a fault of the program, not of the caller. */
+export function noPrincipal(): Error {
+  return new Error('This request has no principal: its route has no Postern guard, or the guard is optional.')
+}

@@ -1,0 +1,41 @@
+/**
+ * `@postern/sdk/hono`: middleware for Hono 4, on any runtime.
+ *
+ *     const postern = createGuard(createVerifier({ … }), { clientIp: (c) => getConnInfo(c).remote.address })
+ *     app.get('/orders', postern('orders:read'), (c) => c.json(ordersOf(c.get('principal').tenant)))
+ */
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Principal } from '../principal.ts'
+import type { Verifier } from '../verifier.ts'
+import { admission, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
+
+/** What `c.get('principal')` has behind a guard, and behind an optional one. */
+type Guarded = { Variables: { principal: Principal } }
+type MaybeGuarded = { Variables: { principal: Principal | undefined } }
+
+export interface HonoGuard {
+  (scopes?: Scopes, route?: RouteOptions & { readonly optional?: false }): MiddlewareHandler<Guarded>
+  (scopes: Scopes | undefined, route: RouteOptions): MiddlewareHandler<MaybeGuarded>
+}
+
+/**
+ * Makes guards for routes. A guard sets the variable `principal`, or answers 401, 403, 429 or 503 itself.
+ *
+ * Hono has no notion of the caller's address: without `clientIp`, a key that is bound to networks is refused.
+ */
+export function createGuard(verifier: Verifier, options: GuardOptions<Context> = {}): HonoGuard {
+  return (routeScopes?: Scopes, { optional = false }: RouteOptions = {}): MiddlewareHandler => {
+    const scopes = parseScopes(routeScopes)
+    return async (c, next) => {
+      const result = await verifier.verify(c.req.raw, { scopes, ip: options.clientIp?.(c) })
+      const outcome = admission(verifier, result, optional, options.realm)
+      if (!outcome.admitted) {
+        const { status, headers, body } = outcome.refusal
+        return c.body(JSON.stringify(body), status as 401, headers)
+      }
+      c.set('principal', outcome.principal)
+      await next()
+      return undefined
+    }
+  }
+}

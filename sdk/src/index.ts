@@ -1,0 +1,26 @@
+/**
+ * `@postern/sdk`: checks who is calling your API, in your own process.
+ *
+ * `createVerifier()` makes a verifier, its `verify()` answers a Principal or a Denial. The adapters beside this module
+ * (`/express`, `/fastify`, `/hono`, `/node`) put that in front of a route.
+ */
+import { systemClock } from './clock.ts'
+import { parseOptions, type VerifierOptions } from './options.ts'
+import { buildVerifier, type Verifier } from './verifier.ts'
+
+/**
+ * Makes a verifier for one API. Make one per process and keep it: it holds the cache.
+ *
+ * Throws a TypeError when the options cannot work. It asks nobody yet: a wrong credential or an unreachable server
+ * shows at the first `verify()`, as the Denial `unavailable` and a warning.
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  return buildVerifier(parseOptions(options), systemClock)
+}
+
+export { DENIALS, type Denial, type DenialCode } from './denial.ts'
+export type { VerifierOptions } from './options.ts'
+export type { CredentialRequest, NodeRequest, WebRequest } from './presented.ts'
+export type { Actor, Environment, Principal, Result } from './principal.ts'
+export { refusal, type Problem, type Refusal, type RefusalOptions } from './refusal.ts'
+export type { Verifier, VerifyOptions } from './verifier.ts'

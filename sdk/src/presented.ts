@@ -1,0 +1,74 @@
+/**
+ * Finds the one credential in a request: `Authorization: Bearer` (RFC 6750, section 2.1), `X-API-Key`, or a
+ * configured legacy header. Two of them are refused, the same one twice too: a proxy in front may have checked the
+ * other one (RFC 6750, section 2: "must not use more than one method").
+ */
+import { denial, type Denial } from './denial.ts'
+import { MAX_CREDENTIAL_LENGTH } from './key-format.ts'
+
+/** A web `Request`, or what looks like one. `url` may be a path. */
+export interface WebRequest {
+  readonly url: string
+  readonly headers: { get(name: string): string | null }
+}
+
+/** Node's `IncomingMessage`, or what looks like one. */
+export interface NodeRequest {
+  /** Path and query as they came, before a router cut anything off. */
+  readonly url?: string | undefined
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** Names and values in turn. Node's `headers` drops a repeated `Authorization`; this is where it still shows. */
+  readonly rawHeaders?: readonly string[] | undefined
+}
+
+export type CredentialRequest = WebRequest | NodeRequest
+
+const OTHER_SCHEMES: ReadonlySet<string> = new Set(['basic', 'dpop', 'negotiate'])
+
+/** The credential's text, 1 to 8192 characters of whatever a header may hold, or why there is none to check. */
+export function presentedCredential(request: CredentialRequest, legacyHeader?: string): string | Denial {
+  if (isRepeated(request, 'authorization')) return denial('multiple_credentials')
+  const authorization = headerOf(request, 'authorization')
+  const key = headerOf(request, 'x-api-key')
+  const legacy = legacyHeader === undefined ? undefined : headerOf(request, legacyHeader)
+
+  const [value, second] = [authorization, key, legacy].filter((found) => found !== undefined)
+  if (value === undefined) return denial('missing')
+  if (second !== undefined || value.includes(',')) return denial('multiple_credentials')
+  const text = authorization === undefined ? value : bearerToken(value)
+  if (typeof text !== 'string') return text
+  return text === '' || text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text
+}
+
+/** The scheme's name is case-insensitive (RFC 9110, section 11.1). */
+function bearerToken(authorization: string): string | Denial {
+  const space = authorization.indexOf(' ')
+  const scheme = (space < 0 ? authorization : authorization.slice(0, space)).toLowerCase()
+  if (scheme === 'bearer') return space < 0 ? '' : authorization.slice(space + 1).trim()
+  // A DPoP token is bound to a key whose proof (RFC 9449) this version does not check.
+  return denial(OTHER_SCHEMES.has(scheme) ? 'unsupported' : 'malformed')
+}
+
+/** Whether a browser sent it: pages cannot leave these headers out, and hardly anything else sends them. */
+export function isFromBrowser(request: CredentialRequest): boolean {
+  return headerOf(request, 'origin') !== undefined || headerOf(request, 'sec-fetch-site') !== undefined
+}
+
+/** Undefined when absent; several of one name joined as HTTP does it (RFC 9110, section 5.3). */
+function headerOf({ headers }: CredentialRequest, name: string): string | undefined {
+  if (typeof headers.get === 'function') return headers.get(name)?.trim() ?? undefined
+  const value = (headers as NodeRequest['headers'])[name]
+  return typeof value === 'string' || value === undefined ? value : value.join(', ')
+}
+
+function isRepeated(request: CredentialRequest, name: string): boolean {
+  const raw = 'rawHeaders' in request ? request.rawHeaders : undefined
+  if (!raw) return false
+  let count = 0
+  for (let index = 0; index < raw.length; index += 2) {
+    const found = raw[index] as string
+    if (found.length === name.length && found.toLowerCase() === name) count++
+  }
+  return count > 1
+}

@@ -1,0 +1,167 @@
+/**
+ * Reads the server's reply to `POST /v1/verify`: snake_case on the wire, checked member by member, since everything
+ * later trusts it. What the reply says beyond what this version knows makes it good for one use, never for more.
+ */
+import type { Constraints } from './constraints.ts'
+import { denial, isDenialCode, type Denial } from './denial.ts'
+import { parseBlocks } from './network.ts'
+import type { Actor, Environment, Principal } from './principal.ts'
+
+export type Reply =
+  | {
+      readonly valid: true
+      readonly principal: Principal
+      readonly constraints: Constraints
+      /** From sending the request; 0 when the answer is good for this one request. */
+      readonly cacheSeconds: number
+    }
+  | Denial
+
+type Members = Readonly<Record<string, unknown>>
+
+const KNOWN_CONSTRAINTS: ReadonlySet<string> = new Set([
+  'ip_allow',
+  'not_before',
+  'expires_at',
+  'environment',
+  'browser',
+])
+
+/** Undefined when the reply is not one. */
+export function parseReply(json: unknown): Reply | undefined {
+  try {
+    const reply = object(json)
+    if (reply['valid'] === false) return parseDenial(reply)
+    if (reply['valid'] !== true) return undefined
+    const principal = parsePrincipal(object(reply['principal']))
+    return {
+      valid: true,
+      principal,
+      constraints: parseConstraints(object(reply['constraints']), principal),
+      cacheSeconds: isReusable(reply) ? duration(reply['cache_seconds']) : 0,
+    }
+  } catch (error) {
+    if (error instanceof Unreadable) return undefined
+    throw error
+  }
+}
+
+/** A rule this version does not know cannot be checked later; a limit has to be counted by the server each time. */
+function isReusable(reply: Members): boolean {
+  const limits = reply['limits']
+  const known = Object.keys(object(reply['constraints'])).every((name) => KNOWN_CONSTRAINTS.has(name))
+  return known && (limits === undefined || (Array.isArray(limits) && limits.length === 0))
+}
+
+function parseDenial(reply: Members): Denial {
+  // A code from a later version is still a refusal.
+  const code = isDenialCode(reply['code']) ? reply['code'] : 'unsupported'
+  const retryAfter = reply['retry_after_seconds']
+  return denial(
+    code,
+    typeof retryAfter === 'number' && retryAfter >= 0 ? { retryAfterSeconds: retryAfter } : {},
+  )
+}
+
+function parsePrincipal(wire: Members): Principal {
+  const credential = object(wire['credential'])
+  return deepFreeze({
+    valid: true as const,
+    sub: text(wire['sub']),
+    subType: oneOf(wire['sub_type'], ['user', 'client', 'external']),
+    tenant: text(wire['tenant']),
+    resource: text(wire['resource']),
+    scopes: texts(wire['scopes']),
+    roles: texts(wire['roles'] ?? []),
+    credential: {
+      type: oneOf(credential['type'], ['api_key', 'access_token', 'session']),
+      id: text(credential['id']),
+      environment: parseEnvironment(credential['environment']),
+    },
+    ...optional('clientId', wire['client_id'], text),
+    ...optional('act', wire['act'], (value) => parseActor(value, 0)),
+    ...optional('cnf', wire['cnf'], (value) => optional('jkt', object(value)['jkt'], text)),
+    ...optional('grantId', wire['grant_id'], text),
+    ...optional('sessionId', wire['session_id'], text),
+    ...optional('acr', wire['acr'], text),
+    ...optional('amr', wire['amr'], texts),
+    ...optional('expiresAtMs', wire['expires_at'], time),
+    ...optional('metadata', wire['metadata'], object),
+  })
+}
+
+function parseConstraints(wire: Members, principal: Principal): Constraints {
+  return {
+    ...optional('ipAllow', wire['ip_allow'], (value) => parseBlocks(texts(value)) ?? unreadable()),
+    ...optional('notBeforeMs', wire['not_before'], time),
+    ...optional('expiresAtMs', wire['expires_at'], time),
+    environment: parseEnvironment(wire['environment'] ?? principal.credential.environment),
+    browser: wire['browser'] === true,
+  }
+}
+
+function parseEnvironment(value: unknown): Environment {
+  return oneOf(value, ['live', 'test'])
+}
+
+/** Actors nest; nobody nests them eight deep. */
+function parseActor(value: unknown, depth: number): Actor {
+  const wire = object(value)
+  if (depth > 8) return unreadable()
+  return { sub: text(wire['sub']), ...optional('act', wire['act'], (inner) => parseActor(inner, depth + 1)) }
+}
+
+/** The member, parsed; none when it is absent or null. */
+function optional<Name extends string, Value>(
+  name: Name,
+  value: unknown,
+  parse: (value: unknown) => Value,
+): { [member in Name]?: Value } {
+  return value === undefined || value === null
+    ? {}
+    : ({ [name]: parse(value) } as { [member in Name]: Value })
+}
+
+class Unreadable extends Error {}
+
+function unreadable(): never {
+  throw new Unreadable()
+}
+
+function object(value: unknown): Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Members)
+    : unreadable()
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' && value !== '' ? value : unreadable()
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(text) : unreadable()
+}
+
+function oneOf<Member extends string>(value: unknown, members: readonly Member[]): Member {
+  return members.find((member) => member === value) ?? unreadable()
+}
+
+/** RFC 3339 to Unix milliseconds. */
+function time(value: unknown): number {
+  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i.test(text(value))
+    ? Date.parse(text(value))
+    : NaN
+  return Number.isNaN(ms) ? unreadable() : ms
+}
+
+function duration(value: unknown): number {
+  return typeof value === 'number' && value >= 0 ? value : 0
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null) {
+    Object.freeze(value)
+    for (const member of Object.values(value)) deepFreeze(member)
+  }
+  return value
+}

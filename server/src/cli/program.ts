@@ -1,0 +1,63 @@
+/** The nouns. What each can do is loaded when it is called, so that `serve` starts fast. */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import type { Cli, Define } from './cli.ts'
+
+interface Noun {
+  readonly name: string
+  readonly summary: string
+  readonly load: () => Promise<{ readonly define: Define }>
+}
+
+export const NOUNS: readonly Noun[] = [
+  { name: 'serve', summary: 'run the server', load: () => import('./commands/serve.ts') },
+  { name: 'migrate', summary: 'bring the database up to date', load: () => import('./commands/migrate.ts') },
+  { name: 'doctor', summary: 'look for what will go wrong', load: () => import('./doctor/index.ts') },
+  { name: 'tenants', summary: 'customers, kept apart', load: () => import('./commands/tenants.ts') },
+  { name: 'resources', summary: 'your APIs and their scopes', load: () => import('./commands/resources.ts') },
+  { name: 'keys', summary: 'API keys', load: () => import('./keys/index.ts') },
+  {
+    name: 'verify',
+    summary: 'ask whether a credential is valid',
+    load: () => import('./commands/verify.ts'),
+  },
+  { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
+  { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
+  { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },
+]
+
+const AFTERWORD = `
+Commands work on the data folder (--data, POSTERN_DATA), or, with POSTERN_URL and POSTERN_OPERATOR_KEY set, on the
+server there. \`postern <noun> --help\` shows the verbs; docs/cli.md has it all, exit codes included.`
+
+export function buildProgram(cli: Cli): Command {
+  const program = new Command('postern')
+    .description('Checks who is calling your API.')
+    .option('--json', 'answer as JSON, for scripts')
+    .option('--data <folder>', 'the data folder to work on')
+    .option('--config <file>', 'a TOML file of settings')
+    .version(version(), '--version')
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', AFTERWORD)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void cli.io.stdout.write(text).catch(() => {}),
+      writeErr: (text) => void cli.io.stderr.write(text).catch(() => {}),
+      getOutHelpWidth: () => cli.io.columns ?? 100,
+      getErrHelpWidth: () => cli.io.columns ?? 100,
+      // Reported like every other error, when parsing has ended.
+      outputError: () => {},
+    })
+    .hook('preSubcommand', async (_program, command) => {
+      const noun = NOUNS.find(({ name }) => name === command.name())
+      if (noun) (await noun.load()).define(command, cli)
+    })
+  for (const { name, summary } of NOUNS) program.command(name).summary(summary).description(summary)
+  return program
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
