@@ -21,6 +21,14 @@ export async function selectPeppers(storage: Storage): Promise<PepperRow[]> {
   return storage.read<Tables>().selectFrom('peppers').selectAll().orderBy('version').execute()
 }
 
+export async function selectPeppersIn(tx: Transaction): Promise<PepperRow[]> {
+  return tx.over<Tables>().selectFrom('peppers').selectAll().orderBy('version').execute()
+}
+
+export async function updatePepper(tx: Transaction, version: number, sealed: string): Promise<void> {
+  await tx.over<Tables>().updateTable('peppers').set({ sealed }).where('version', '=', version).execute()
+}
+
 /** How many keys that can still be used stand under each version. */
 export async function countKeysByPepper(storage: Storage): Promise<Map<number, number>> {
   const rows = await storage
