@@ -5,7 +5,7 @@ import { findPresentedKey, Peppers } from './api-keys/index.ts'
 import { bootstrap } from './bootstrap.ts'
 import { resealAll } from './rotate-root-secret.ts'
 import { SigningKeys } from './tokens/index.ts'
-import { ROOT_SECRET, startNode } from './tokens/testing/node.ts'
+import { ROOT_SECRET, startNode } from '../test/tokens/node.ts'
 
 const NEW_SECRET = 'another root secret that is long enough'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
 import { fetchGuardedJson, FetchRefused } from './guarded-fetch.ts'
-import { startProvider, type TestProvider } from './testing/provider.ts'
+import { startProvider, type TestProvider } from '../../test/tokens/provider.ts'
 
 let provider: TestProvider
 before(async () => {

@@ -7,7 +7,7 @@ import { createServer } from '../http/index.ts'
 import type { Caller } from '../kernel/index.ts'
 import { Idempotency } from '../storage/index.ts'
 import { signingKeyRoutes } from './routes.ts'
-import { ISSUER, ROOT_SECRET, startNode, SYSTEM, type TestNode } from './testing/node.ts'
+import { ISSUER, ROOT_SECRET, startNode, SYSTEM, type TestNode } from '../../test/tokens/node.ts'
 import { trustedIssuerRoutes } from './trusted-issuer-routes.ts'
 
 let database: TestDatabase

@@ -14,10 +14,11 @@ import {
   updateTrustedIssuer,
 } from './change-trusted-issuers.ts'
 import { findPresentedToken } from './find-presented-token.ts'
-import { base64url, type Loose } from './testing/forge.ts'
-import { ISSUER, startNode, SYSTEM, TestClock, type TestNode } from './testing/node.ts'
-import { startProvider, type TestProvider } from './testing/provider.ts'
+import { base64url, type Loose } from '../../test/tokens/forge.ts'
+import { ISSUER, startNode, SYSTEM, TestClock, type TestNode } from '../../test/tokens/node.ts'
+import { startProvider, type TestProvider } from '../../test/tokens/provider.ts'
 import type { TrustedIssuer } from './trusted-issuer.ts'
+import { TrustedIssuers } from './trusted-issuers.ts'
 
 const AUDIENCE = 'api://orders'
 
@@ -265,6 +266,26 @@ onBothDatabases('trusted issuers', (fresh) => {
       node.storage.write((tx) => updateTrustedIssuer(tx, context, confined, trusted.id, { name: 'x' })),
       { code: 'forbidden' },
     )
+  })
+
+  it('goes by the agreement as it is now, also where news of a change is late', async () => {
+    const late = new TrustedIssuers({
+      storage: node.storage,
+      clock: node.clock,
+      guard: { allowLoopback: true },
+    })
+    await late.load()
+    const ports = { ...node.tokenPorts, trustedIssuers: late }
+    const token = provider.token(claims())
+    assert.ok('principal' in (await findPresentedToken(ports, token)))
+    node.clock.advance(1)
+    const change = (audiences: string[]) =>
+      node.storage.write((tx) => updateTrustedIssuer(tx, context, SYSTEM, trusted.id, { audiences }))
+    await change(['api://renamed'])
+    const answer = await findPresentedToken(ports, token)
+    assert.equal('code' in answer && answer.code, 'wrong_resource')
+    node.clock.advance(1)
+    await change([AUDIENCE])
   })
 
   it('refuses everything of a deleted issuer at once, on both nodes', async () => {

@@ -2,7 +2,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { JwsAlgorithm } from '../jws-signature.ts'
+import type { JwsAlgorithm } from '../../src/tokens/jws-signature.ts'
 import { forge, type Loose } from './forge.ts'
 
 export interface TestProvider {

@@ -1,9 +1,9 @@
 /** For tests: tokens that are sound, and tokens that are not. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { AccessTokenClaims } from '../access-token.ts'
-import { type JwsAlgorithm, signJws } from '../jws-signature.ts'
-import type { SigningKeys } from '../signing-keys.ts'
-import type { SigningAlgorithm } from '../signing-key.ts'
+import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
+import { type JwsAlgorithm, signJws } from '../../src/tokens/jws-signature.ts'
+import type { SigningKeys } from '../../src/tokens/signing-keys.ts'
+import type { SigningAlgorithm } from '../../src/tokens/signing-key.ts'
 
 export type Loose = Readonly<Record<string, unknown>>
 
