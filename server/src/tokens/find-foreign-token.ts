@@ -39,6 +39,17 @@ export async function findForeignToken(
   header: JwsHeader,
   iss: unknown,
 ): Promise<PresentedToken | Denial> {
+  const answer = await judge(ports, jws, header, iss)
+  if (answer !== 'outdated') return answer
+  // The agreement was changed since this process read it: by what it says now, or not at all.
+  await ports.trustedIssuers.load()
+  const again = await judge(ports, jws, header, iss)
+  return again === 'outdated' ? denial('unavailable') : again
+}
+
+type Judged = PresentedToken | Denial | 'outdated'
+
+async function judge(ports: TokenPorts, jws: CompactJws, header: JwsHeader, iss: unknown): Promise<Judged> {
   const payload = decodeJsonObject(jws.payload)
   if (!payload) return denial('malformed')
   const issuer = typeof iss === 'string' ? issuerFor(ports, iss, payload['aud']) : undefined
@@ -118,7 +129,7 @@ async function findStanding(
   issuer: TrustedIssuer,
   payload: Payload,
   jws: CompactJws,
-): Promise<PresentedToken | Denial> {
+): Promise<Judged> {
   const tenantId = await tenantOf(storage, issuer, payload)
   if (tenantId === undefined) return denial('unknown')
   const principal = principalOf(issuer, payload, tenantId, jws)
@@ -135,6 +146,7 @@ async function findStanding(
   if (refused) return denial(refused)
   // Deleted since this process read it, or its resource was and another one has the URI now.
   if (standing.issuerUpdatedAt === null || standing.resourceId !== issuer.resourceId) return denial('revoked')
+  if (standing.issuerUpdatedAt !== issuer.updatedAtMs) return 'outdated'
   const iat = payload['iat'] as number
   return present(standing, dependsOn, {
     principal,

@@ -13,8 +13,8 @@ import { mintAccessToken } from './mint-access-token.ts'
 import { findPresentedToken } from './find-presented-token.ts'
 import { selectAllKeys, selectSealed } from './signing-key-store.ts'
 import { SigningKeys } from './signing-keys.ts'
-import { claimsFor } from './testing/forge.ts'
-import { ISSUER, startNode, SYSTEM, TestClock, type TestNode, until } from './testing/node.ts'
+import { claimsFor } from '../../test/tokens/forge.ts'
+import { ISSUER, startNode, SYSTEM, TestClock, type TestNode, until } from '../../test/tokens/node.ts'
 
 const DAY_MS = 86_400_000
 const AHEAD_MS = 900_000

@@ -1,22 +1,23 @@
 /** For tests: tokens that are sound, and tokens that are not. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { AccessTokenClaims } from '../access-token.ts'
-import { type JwsAlgorithm, signJws } from '../jws-signature.ts'
-import type { SigningKeys } from '../signing-keys.ts'
-import type { SigningAlgorithm } from '../signing-key.ts'
+import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
+import { type JwsAlgorithm, signJws } from '../../src/tokens/jws-signature.ts'
+import type { SigningKeys } from '../../src/tokens/signing-keys.ts'
+import type { SigningAlgorithm } from '../../src/tokens/signing-key.ts'
 
 export type Loose = Readonly<Record<string, unknown>>
 
 export function base64url(value: unknown): string {
+  if (Buffer.isBuffer(value)) return value.toString('base64url')
   return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 }
 
-/** Signs whatever it is given: header and payload as values, or as the very text. */
+/** Signs whatever it is given: header and payload as values, or as the very text or bytes. */
 export function forge(
   alg: JwsAlgorithm,
   key: KeyObject,
   header: Loose | string,
-  payload: Loose | string,
+  payload: Loose | string | Buffer,
 ): string {
   const input = `${base64url(header)}.${base64url(payload)}`
   return `${input}.${signJws(alg, key, input)}`
@@ -25,7 +26,7 @@ export function forge(
 /** Like `forge`, with the active key and its own header. */
 export function forgeOwn(
   keys: SigningKeys,
-  payload: Loose | string,
+  payload: Loose | string | Buffer,
   header: Loose = {},
   algorithm: SigningAlgorithm = 'ES256',
 ): string {
