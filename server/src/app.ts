@@ -177,6 +177,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     feed,
     activity,
     verifier,
+    idempotency,
     server,
   })
   mountHealth(server, async () => readiness(feed))

@@ -5,9 +5,29 @@ import type { ActivityLog } from './audit/index.ts'
 import { Artifacts } from './clients/index.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './kernel/index.ts'
-import { type Credentials, NO_PEOPLE, OAuthEngine, type OAuthPorts, oauthRoutes } from './oauth/index.ts'
+import {
+  createIdentity,
+  currentSession,
+  findLiveSession,
+  findUser,
+  type IdentityContext,
+  pageRoutes,
+  SIGN_IN_RATES,
+  tenantsOf,
+  userPartsRoutes,
+  userRoutes,
+} from './identity/index.ts'
+import { TokenBuckets } from './limits/index.ts'
+import {
+  type Credentials,
+  interactionRoutes,
+  OAuthEngine,
+  type OAuthPorts,
+  oauthRoutes,
+  type People,
+} from './oauth/index.ts'
 import type { Changes, FeedReader } from './revocation/index.ts'
-import type { Storage } from './storage/index.ts'
+import type { Idempotency, Storage } from './storage/index.ts'
 import {
   findPresentedToken,
   KeySealer,
@@ -30,6 +50,7 @@ export interface OAuthParts {
   readonly feed: FeedReader
   readonly activity: ActivityLog
   readonly verifier: Verifier
+  readonly idempotency: Idempotency
   readonly server: FastifyInstance
 }
 
@@ -42,7 +63,19 @@ export interface OAuth {
 }
 
 export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
-  const { config, clock, logger, rootSecret, storage, changes, feed, activity, verifier, server } = parts
+  const {
+    config,
+    clock,
+    logger,
+    rootSecret,
+    storage,
+    changes,
+    feed,
+    activity,
+    verifier,
+    server,
+    idempotency,
+  } = parts
   const { issuer } = config
   const allowLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(new URL(issuer).hostname)
   const signingKeys = new SigningKeys(storage, rootSecret, clock)
@@ -50,6 +83,17 @@ export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
   await tendSigningKeys(keyPorts)
   await signingKeys.load()
   const trustedIssuers = new TrustedIssuers({ storage, clock, guard: { allowLoopback } })
+  const identity = createIdentity({
+    storage,
+    changes,
+    activity,
+    issuer,
+    rootSecret,
+    throttles: {
+      account: new TokenBuckets(SIGN_IN_RATES.account, clock),
+      network: new TokenBuckets(SIGN_IN_RATES.network, clock),
+    },
+  })
   const artifacts = new Artifacts(storage, changes, rootSecret)
   const tokenPorts: TokenPorts = { storage, clock, signingKeys, trustedIssuers, issuer }
   const ports: OAuthPorts = {
@@ -62,13 +106,17 @@ export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
     artifacts,
     signingKeys,
     credentials: credentialsOf(verifier, tokenPorts),
-    people: NO_PEOPLE,
+    people: peopleOf(identity),
     logger,
     allowLoopback,
   }
   const engine = new OAuthEngine(ports)
   signingKeyRoutes(server, { ...keyPorts, signingKeys })
   oauthRoutes(server, engine, ports)
+  interactionRoutes(server, engine, { ...ports, identity })
+  pageRoutes(server, identity)
+  userRoutes(server, identity, idempotency)
+  userPartsRoutes(server, identity)
   const stops = [signingKeys.follow(feed), () => engine.close()]
   return {
     engine,
@@ -80,6 +128,16 @@ export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
     close() {
       for (const stop of stops) stop()
     },
+  }
+}
+
+function peopleOf(identity: IdentityContext): People {
+  const { storage, changes } = identity
+  return {
+    currentSession: (request) => currentSession(identity, request),
+    findSession: (id) => findLiveSession(storage, id, changes.clock.nowMs()),
+    findUser: (id) => findUser(storage, id),
+    tenantsOf: (userId) => tenantsOf(storage, userId),
   }
 }
 

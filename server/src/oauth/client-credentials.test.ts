@@ -214,7 +214,10 @@ onBothDatabases('client credentials', (fresh) => {
       .select('kind')
       .where('key', '=', jti)
       .execute()
-    assert.deepEqual(rows, [{ kind: 'token' }])
+    assert.deepEqual(
+      rows.map(({ kind }) => kind),
+      ['token'],
+    )
   })
 
   it('ends every token of a client that is disabled', async () => {

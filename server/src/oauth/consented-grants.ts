@@ -2,13 +2,14 @@
  * Grants: one for each authorization, with just what was asked for and allowed, so that scopes do not pile up and one
  * device can be cut off. What the user allowed before is remembered beside them (see clients/consents.ts).
  */
-import { errors, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
+import { errors, type Grant, type Interaction, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { type ConsentedScopes, covers, findConsent } from '../clients/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { GrantMembers } from './access-token.ts'
 import { privilegesOf } from './client-metadata.ts'
 import { evidence } from './evidence.ts'
 import type { People, TenantMembership } from './people.ts'
+import { OPENID_SCOPES, resourceOfUri, scopesFor } from './resource-servers.ts'
 
 export interface GrantPorts {
   readonly storage: Storage
@@ -45,7 +46,7 @@ export async function loadGrant(ports: GrantPorts, ctx: KoaContextWithOIDC): Pro
     )
   if (!allowed) return undefined
   const live = await ports.people.currentSession({ headers: ctx.req.headers, ip: evidence().ip })
-  return makeGrant(ctx, {
+  return grantOf(provider, {
     accountId,
     client,
     tenant: only.tenantId,
@@ -79,9 +80,9 @@ export interface NewGrant {
 }
 
 /** Stores it. It ends with the session unless the application runs on a device, or was allowed to outlive it. */
-export async function makeGrant(ctx: KoaContextWithOIDC, given: NewGrant): Promise<OurGrant> {
+export async function grantOf(provider: Provider, given: NewGrant): Promise<OurGrant> {
   const { accountId, client, tenant, scopes, session } = given
-  const grant = new ctx.oidc.provider.Grant({ accountId, clientId: client.clientId }) as OurGrant
+  const grant = new provider.Grant({ accountId, clientId: client.clientId }) as OurGrant
   grant.tenant = tenant
   if (session !== undefined && endsWithSession(client, scopes)) grant.session = session
   if (scopes.openid.length > 0) grant.addOIDCScope(scopes.openid.join(' '))
@@ -97,7 +98,7 @@ function endsWithSession(client: object, { openid }: ConsentedScopes): boolean {
 }
 
 /** What this request asks for, of what there is. */
-export function askedScopes(ctx: KoaContextWithOIDC): ConsentedScopes {
+function askedScopes(ctx: KoaContextWithOIDC): ConsentedScopes {
   const { oidc } = ctx
   const asked = [...oidc.requestParamScopes]
   const servers = oidc.resourceServers as Record<string, { scopes: ReadonlySet<string> }> | undefined
@@ -110,4 +111,24 @@ export function askedScopes(ctx: KoaContextWithOIDC): ConsentedScopes {
       ]),
     ),
   }
+}
+
+export type ConsentQuestion = ConsentedScopes
+
+/** The same, of a request that waits: all that it asks for, not only what is new, so that the page says what is given. */
+export async function questionOf(
+  { storage }: GrantPorts,
+  client: object,
+  waiting: Interaction,
+): Promise<ConsentQuestion> {
+  const { scope, resource } = waiting.params as { scope?: string; resource?: string | string[] }
+  const asked = [...new Set((scope ?? '').split(' ').filter(Boolean))]
+  const openid: readonly string[] = OPENID_SCOPES
+  const resources: Record<string, string[]> = {}
+  for (const uri of resource === undefined ? [] : [resource].flat()) {
+    const found = await resourceOfUri(storage, uri)
+    const allowed = found && scopesFor(client, found)
+    if (allowed) resources[uri] = asked.filter((name) => allowed.includes(name))
+  }
+  return { openid: asked.filter((name) => openid.includes(name)), resources }
 }

@@ -3,6 +3,7 @@
  * knows Koa. What was found by running the engine, and what is done about it, is in decisions/008-oidc-provider.md.
  */
 export { OAuthEngine } from './engine.ts'
+export { interactionRoutes } from './interaction-routes.ts'
 export type { Credentials, OAuthPorts } from './ports.ts'
 export { NO_PEOPLE, type People } from './people.ts'
 export { oauthRoutes } from './routes.ts'
