@@ -1,5 +1,5 @@
 /** A deployment to measure, and the real server on it, started as `npm start` starts it. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDeployment } from '../server/src/app.ts'
@@ -11,7 +11,7 @@ import { freePort } from '../server/test/postgres-cluster.ts'
 import { type Measured, SERVER_CORE, startMeasured } from './child-process.ts'
 
 export const RESOURCE = 'https://bench.example.com'
-const ROOT_SECRET = 'a root secret that only benchmarks ever use'
+export const ROOT_SECRET = 'a root secret that only benchmarks ever use'
 
 export interface BenchDeployment {
   readonly dataDir: string
@@ -96,7 +96,7 @@ export interface RunningServer extends Measured {
 export async function serve({ dataDir, databaseUrl }: BenchDeployment): Promise<RunningServer> {
   const port = await freePort()
   const startedMs = performance.now()
-  const server = startMeasured([join(import.meta.dirname, '../server/bin/postern.js'), 'serve'], {
+  const server = startMeasured(startArguments(), {
     core: SERVER_CORE,
     env: environment(dataDir, databaseUrl, port),
   })
@@ -110,4 +110,14 @@ export async function serve({ dataDir, databaseUrl }: BenchDeployment): Promise<
     if (performance.now() - startedMs > 60_000) throw new Error('The server did not answer within a minute.')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
+}
+
+/** What `npm start` hands to node, so that its flags are measured too. */
+function startArguments(): string[] {
+  const root = join(import.meta.dirname, '..')
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    scripts: { start: string }
+  }
+  const [, ...words] = scripts.start.split(' ')
+  return words.map((word) => (word.endsWith('.js') || word.endsWith('.ts') ? join(root, word) : word))
 }

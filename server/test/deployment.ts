@@ -2,6 +2,7 @@
  * A deployment for tests: the real composition root on a fresh database, asked through `server.inject`, with a clock
  * that the test moves. Several nodes of one database are several of these.
  */
+import { createHash, randomBytes } from 'node:crypto'
 import { type Deployment, openDeployment } from '../src/app.ts'
 import { type Config, loadConfig } from '../src/config.ts'
 import type { Clock } from '../src/kernel/index.ts'
@@ -161,6 +162,38 @@ export function issueKey(node: Node, resource: Json, more: Record<string, unknow
     scopes: ['orders:read'],
     ...more,
   })
+}
+
+/** Imports that many keys at once, as somebody else issued them; answers their texts. */
+export async function importKeys(
+  node: Node,
+  resource: Json,
+  howMany: number,
+  { tenant, ...more }: Record<string, unknown> = {},
+): Promise<string[]> {
+  const texts = Array.from({ length: howMany }, () => `old-${randomBytes(24).toString('base64url')}`)
+  const { imported } = await node.done('POST', '/v1/keys/import', {
+    high_entropy: true,
+    resource: resource.id,
+    ...(tenant !== undefined && { tenant }),
+    keys: texts.map((text) => importedKey(text, more)),
+  })
+  if (imported !== howMany) throw new Error(`${imported} of ${howMany} keys were imported.`)
+  return texts
+}
+
+/** A member of an import: the digest of `text`. */
+export function importedKey(text: string, more: Record<string, unknown> = {}): Json {
+  const digest = createHash('sha256').update(text).digest('hex')
+  return {
+    digest,
+    encoding: 'hex',
+    algorithm: 'sha256',
+    prefix: 'old',
+    owner: 'customer-1',
+    scopes: ['orders:read'],
+    ...more,
+  }
 }
 
 export function newOperator(

@@ -179,6 +179,8 @@ export function bulkKeyRoutes(server: FastifyInstance, routes: KeyRoutes): void 
         metadata: key.metadata,
       }))
       const where = { tenantId, resourceId: resource.id }
+      // A key that stands under a pepper which this node has not read would be imported once more.
+      await context.peppers.refresh(storage)
       const { imported, skipped, errors } = await storage.write((tx) =>
         importApiKeys(tx, context, caller, where, keys),
       )

@@ -40,8 +40,13 @@ export async function findPresentedKey(
   }
   if (resourceUri === undefined) return undefined
   const digest = createHash('sha256').update(text).digest('base64url')
-  const hashes = peppers.allHashes(digest).map(({ hash }) => hash)
-  const rows = await selectByImportedHash(storage, hashes, resourceUri, tenant)
+  const find = (): Promise<PresentedRow[]> => {
+    const hashes = peppers.allHashes(digest).map(({ hash }) => hash)
+    return selectByImportedHash(storage, hashes, resourceUri, tenant)
+  }
+  let rows = await find()
+  // Another node may have moved the key to a pepper that this one has not read yet.
+  if (rows.length === 0 && (await peppers.refresh(storage))) rows = await find()
   return rows.length === 1 ? present(rows[0] as PresentedRow, digest, peppers) : undefined
 }
 

@@ -9,7 +9,7 @@ import {
   PosternError,
 } from '../kernel/index.ts'
 import { MANAGEMENT_PREFIX } from '../resources/index.ts'
-import type { Transaction } from '../storage/index.ts'
+import { RetryableConflict, type Transaction, UniqueViolation } from '../storage/index.ts'
 import type { ApiKey } from './api-key.ts'
 import { BLANK, openParents } from './issue-api-key.ts'
 import type { KeyContext } from './key-context.ts'
@@ -119,7 +119,7 @@ export async function importApiKeys(
     known.add(record.hash)
     fresh.push(record)
   }
-  await insertKeys(tx, fresh)
+  await insertOnce(tx, fresh)
   if (fresh.length > 0)
     context.changes.record(tx, caller, {
       action: 'api_key.imported',
@@ -129,6 +129,16 @@ export async function importApiKeys(
       feed: null,
     })
   return { imported: fresh.length, skipped: candidates.length - fresh.length, errors }
+}
+
+/** Another node may be importing the same keys: then this runs again, and finds them there. */
+async function insertOnce(tx: Transaction, keys: readonly ApiKey[]): Promise<void> {
+  try {
+    await insertKeys(tx, keys)
+  } catch (error) {
+    if (error instanceof UniqueViolation) throw new RetryableConflict(error.message)
+    throw error
+  }
 }
 
 /** The 32 bytes of a SHA-256 digest, base64url: one spelling whatever it came in. */

@@ -38,6 +38,11 @@ export function parseKey(text: string): ParsedKey | undefined {
 
 /** Whether `text` has the form of our keys, whatever its checksum: then a wrong one is a typing error. */
 export function hasKeyForm(text: string): boolean {
+  return FORM.test(text)
+}
+
+/** The same but for its length: one of ours cut short or run on, or one of somebody else's that was imported. */
+export function resemblesKey(text: string): boolean {
   return /^[a-z][a-z0-9]{0,15}_(live|test)_[0-9A-Za-z]+$/.test(text)
 }
 

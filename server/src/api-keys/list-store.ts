@@ -127,7 +127,7 @@ interface DeletedParent {
   deleted_at: number | null
 }
 
-/** How many deployment operators could still manage operators if `except` were gone. */
+/** How many deployment operators could still manage operators, for longer than a rotation's overlap, without `except`. */
 export async function countDeploymentOperators(
   tx: Transaction,
   tenantId: string,
@@ -144,6 +144,7 @@ export async function countDeploymentOperators(
     .where('revoked_at', 'is', null)
     .where('disabled_at', 'is', null)
     .where('bound_resources', 'is', null)
+    .where('rotated_to', 'is', null)
     .where(holdsScope('operators:write'))
     .where(({ or, eb }) => or([eb('expires_at', 'is', null), eb('expires_at', '>', nowMs)]))
     .limit(1)

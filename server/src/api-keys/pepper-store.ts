@@ -21,6 +21,15 @@ export async function selectPeppers(storage: Storage): Promise<PepperRow[]> {
   return storage.read<Tables>().selectFrom('peppers').selectAll().orderBy('version').execute()
 }
 
+export async function newestVersion(storage: Storage): Promise<number> {
+  const row = await storage
+    .read<Tables>()
+    .selectFrom('peppers')
+    .select(({ fn }) => fn.max('version').as('newest'))
+    .executeTakeFirst()
+  return row?.newest ?? 0
+}
+
 /** How many keys that can still be used stand under each version. */
 export async function countKeysByPepper(storage: Storage): Promise<Map<number, number>> {
   const rows = await storage

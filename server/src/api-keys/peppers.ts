@@ -5,7 +5,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { deriveKey, open, seal } from '../kernel/index.ts'
 import type { Storage, Transaction } from '../storage/index.ts'
-import { insertPepper, type PepperRow, selectPeppers } from './pepper-store.ts'
+import { insertPepper, newestVersion, type PepperRow, selectPeppers } from './pepper-store.ts'
 
 export interface PepperedHash {
   readonly hash: string
@@ -24,6 +24,13 @@ export class Peppers {
   /** Reads all versions. Throws when the root secret is not the one they were sealed under. */
   async load(storage: Storage): Promise<void> {
     this.#adopt(await selectPeppers(storage))
+  }
+
+  /** Reads them again when another node has rotated since; answers whether it had. */
+  async refresh(storage: Storage): Promise<boolean> {
+    if ((await newestVersion(storage)) <= this.#current) return false
+    await this.load(storage)
+    return true
   }
 
   /** The first version of a new deployment, usable in the same transaction: nobody else uses these peppers yet. */

@@ -5,12 +5,16 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { freePort } from '../../test/postgres-cluster.ts'
+import { onBothDatabases, type TestDatabase } from '../../test/databases.ts'
+import { openDeployment } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { systemClock } from '../kernel/index.ts'
 import { migrate, openStorage } from '../storage/index.ts'
+import { checkDisk, checkFileSystem } from './doctor/check-files.ts'
+import { compareClocks, compareWithHistory } from './doctor/check-machine.ts'
 import { requireOwnFolder } from './local-checks.ts'
 import { capture, NO_DEPS } from './testing/capture.ts'
-import { startDeployment, type TestDeployment } from './testing/deployment.ts'
+import { LOCAL_DEPS, startDeployment, type TestDeployment } from './testing/deployment.ts'
 
 const KEY = `postern_live_${'A'.repeat(50)}`
 
@@ -73,7 +77,7 @@ describe('the server of POSTERN_URL', () => {
   })
 
   it('shows no credential that was typed in the wrong place', async () => {
-    const { stderr } = await capture(['keys', 'show', KEY, '--limit', KEY], NO_DEPS, { env: deployment.env })
+    const { stderr } = await capture(['keys', 'list', '--limit', KEY], NO_DEPS, { env: deployment.env })
     assert.doesNotMatch(stderr, /AAAA/)
   })
 })
@@ -170,6 +174,23 @@ describe('doctor', () => {
     assert.equal((await doctor()).levelOf('keys_without_expiry'), 'warn')
   })
 
+  it('fails when the clock was put back, and warns when it differs from another one', () => {
+    const now = Date.now()
+    assert.equal(compareWithHistory(now + 60_000, now).level, 'fail')
+    assert.equal(compareWithHistory(now - 60_000, now).level, 'ok')
+    assert.equal(compareClocks(60_000, 'the server').level, 'warn')
+    assert.equal(compareClocks(-1_000, 'the server').level, 'ok')
+  })
+
+  it('fails for SQLite on a network file system and for a full disk', () => {
+    assert.equal(checkFileSystem('/data', 0x6969).level, 'fail')
+    assert.equal(checkFileSystem('/data', 0xef53).level, 'ok')
+    assert.deepEqual(
+      [50_000_000, 500_000_000, 5_000_000_000].map((bytes) => checkDisk('/data', bytes).level),
+      ['fail', 'warn', 'ok'],
+    )
+  })
+
   it('names a folder without a deployment, and does not go on', async () => {
     const { exitCode, levelOf } = await doctor('--data', join(deployment.folder, 'nowhere'))
     assert.equal(exitCode, 3)
@@ -207,4 +228,58 @@ describe('a question on the terminal', () => {
     assert.ok(coloured.stdout.includes('\u001b[32mactive'))
     assert.ok(!(await typing(['tenants', 'list'])).stdout.includes('\u001b'))
   })
+})
+
+const ROOT_SECRET = 'not-so-random-but-0123456789-long-enough'
+
+onBothDatabases('in process', (fresh) => {
+  let database: TestDatabase
+  let env: NodeJS.ProcessEnv
+  before(async () => {
+    database = await fresh()
+    env = {
+      POSTERN_DATABASE_URL: database.location.databaseUrl,
+      POSTERN_DATA: database.location.dataDir,
+      POSTERN_ROOT_SECRET: ROOT_SECRET,
+      POSTERN_LOG_LEVEL: 'silent',
+    }
+    assert.match((await capture(['migrate'], NO_DEPS, { env })).stdout, /001-core +\(just now\)/)
+  })
+
+  it('makes no deployment where there is none', async () => {
+    const { exitCode, stderr } = await capture(['tenants', 'list'], LOCAL_DEPS, { env })
+    assert.equal(exitCode, 1)
+    assert.match(stderr, /npm start|postern serve/)
+  })
+
+  it('works on the database, is examined by doctor, and shows no password', async () => {
+    const deployment = await openDeployment(loadConfig(env), { setUp: true })
+    await deployment.close()
+    const listed = await capture(['tenants', 'list'], LOCAL_DEPS, { env })
+    assert.match(listed.stdout, /default/, listed.stderr)
+    const checked = await capture(['doctor'], LOCAL_DEPS, { env })
+    assert.equal(checked.exitCode, 0, checked.stdout)
+    assert.match(checked.stdout, /ok +The clock has not been put back/)
+    assert.doesNotMatch(checked.stdout + checked.stderr, /postgres:postgres/)
+  })
+
+  it('is refused with another root secret', async () => {
+    const foreign = { ...env, POSTERN_ROOT_SECRET: `${ROOT_SECRET}!` }
+    const { exitCode, stderr } = await capture(['tenants', 'list'], LOCAL_DEPS, { env: foreign })
+    assert.equal(exitCode, 1)
+    assert.match(stderr, /root secret is not the one/)
+  })
+})
+
+it('a Postgres that cannot be reached ends with 4, and doctor says so, without its password', async () => {
+  const env = {
+    POSTERN_DATABASE_URL: `postgres://postgres:hunter2@127.0.0.1:${await freePort()}/nowhere`,
+    POSTERN_ROOT_SECRET: ROOT_SECRET,
+  }
+  const { exitCode, stderr } = await capture(['tenants', 'list'], LOCAL_DEPS, { env })
+  assert.equal(exitCode, 4, stderr)
+  const checked = await capture(['doctor'], LOCAL_DEPS, { env })
+  assert.equal(checked.exitCode, 3)
+  assert.match(checked.stdout, /fail [^]*POSTERN_DATABASE_URL/)
+  assert.doesNotMatch(stderr + checked.stdout, /hunter2/)
 })

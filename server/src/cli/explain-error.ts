@@ -97,9 +97,7 @@ function hintOf({ status, problem, headers }: ApiRefusal, isLocal: boolean): str
     case 429:
       return `Wait ${headers['retry-after'] ?? 'a few'} seconds and run it again.`
     case 500:
-      return isLocal
-        ? 'Run it again with POSTERN_LOG_LEVEL=error to see the cause.'
-        : "The server's log has the cause."
+      return isLocal ? 'The lines above have the cause.' : "The server's log has the cause."
     case 503:
       return 'Nothing is known to be lost. Run it again; `postern doctor` looks for the cause.'
     default:

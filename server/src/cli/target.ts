@@ -47,7 +47,7 @@ export async function openLocal(cli: Cli): Promise<ApiClient> {
   return localClient(await cli.deps.openDeployment(config), placeOf(config))
 }
 
-/** The server's own configuration, but quiet, and without limits: whoever can read the folder needs no door. */
+/** The server's own configuration, but quiet (what opens the deployment logs elsewhere), and without limits: whoever can read the folder needs no door. */
 export function localConfig(cli: Cli): Config {
   const { data, config } = cli.options
   return loadConfig(
@@ -55,7 +55,7 @@ export function localConfig(cli: Cli): Config {
     {
       ...(data === undefined ? {} : { data }),
       ...(config === undefined ? {} : { config }),
-      ...(cli.io.env['POSTERN_LOG_LEVEL'] ? {} : { log_level: 'silent' }),
+      log_level: 'silent',
       address_rate: 0,
       credential_rate: 0,
     },

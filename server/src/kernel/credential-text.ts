@@ -22,11 +22,9 @@ export function redactCredentials(text: string): string {
 /** The keys that stand in a URL's path, query or fragment, percent-decoding first; at most four. */
 export function keysInUrl(url: string): string[] {
   if (!url.includes('_') && !url.includes('%')) return []
-  let text = url
-  try {
-    text = decodeURIComponent(url)
-  } catch {
-    // A malformed escape hides nothing that the raw text does not show.
-  }
+  // Escape by escape: a malformed one elsewhere in the URL must not hide a key. Keys are ASCII.
+  const text = url.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
   return [...text.matchAll(WHOLE_KEY)].slice(0, 4).map((match) => match[0])
 }

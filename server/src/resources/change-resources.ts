@@ -115,7 +115,8 @@ async function livingResource(tx: Transaction, caller: Caller, id: string): Prom
 function checkUri(uri: string): void {
   if (!URL.canParse(uri) || uri.includes('#') || /\s/.test(uri))
     throw invalid('/uri', 'The uri must be absolute and without a fragment, like https://api.example.com.')
-  if (uri.startsWith('urn:postern:')) throw invalid('/uri', 'URIs that start with urn:postern: are reserved.')
+  // RFC 8141, section 3.1: the scheme and the namespace of a URN are the same in capitals.
+  if (/^urn:postern:/i.test(uri)) throw invalid('/uri', 'URIs that start with urn:postern: are reserved.')
   if (uri.startsWith('res_')) throw invalid('/uri', 'The uri may not look like an id.')
 }
 

@@ -100,18 +100,12 @@ export class GroupWriter {
   }
 
   async #group(): Promise<void> {
-    let connection: WriterConnection
-    try {
-      connection = await this.#options.connect()
-    } catch (error) {
-      for (const job of this.#queue.splice(0)) job.reject(unavailable(error))
-      return
-    }
+    const connection = await this.#begin()
+    if (!connection) return
     const taken: Job[] = []
     const finished: Finished[] = []
     let broken = false
     try {
-      await connection.execute(this.#options.begin, [])
       const ends: Ends = new Map()
       await this.#runJobs(connection, taken, finished, ends)
       if (finished.length === 0) {
@@ -128,6 +122,27 @@ export class GroupWriter {
       this.#refuse(taken, error)
     } finally {
       connection.release(broken)
+    }
+  }
+
+  /**
+   * A connection in a fresh transaction. One that was idle may have been lost unnoticed, so another is tried, once; then
+   * everybody who has waited so long is refused.
+   */
+  async #begin(): Promise<WriterConnection | undefined> {
+    const waiting = this.#queue.length
+    for (let attempt = 1; ; attempt++) {
+      let connection: WriterConnection | undefined
+      try {
+        connection = await this.#options.connect()
+        await connection.execute(this.#options.begin, [])
+        return connection
+      } catch (error) {
+        connection?.release(true)
+        if (connection && attempt === 1 && this.#options.dialect === 'postgres') continue
+        for (const job of this.#queue.splice(0, waiting)) job.reject(unavailable(error))
+        return undefined
+      }
     }
   }
 

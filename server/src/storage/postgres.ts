@@ -1,4 +1,7 @@
-/** Postgres: a pool for reads, one connection of its own for the group writer, one that listens for hints. */
+/**
+ * Postgres: a pool for point reads, one for reads that may take long, one connection of its own for the group writer, one
+ * that listens for hints.
+ */
 import pg from 'pg'
 import type { Kysely } from 'kysely'
 import type { Clock } from '../kernel/index.ts'
@@ -10,8 +13,14 @@ import type { Storage, StorageTesting } from './storage.ts'
 
 const POLL_MS = 250
 const RELISTEN_MS = 1_000
-const CONNECT_TIMEOUT_MS = 2_000
-const STATEMENT_TIMEOUT_MS = 10_000
+// A network that swallows everything tells nobody: only these end the wait. A caller of verify or of the management API
+// waits for a point read at first, so that one has to be short of a second.
+const CONNECT_TIMEOUT_MS = 800
+const POINT_READ_TIMEOUT_MS = 900
+const SCAN_TIMEOUT_MS = 10_000
+const WRITE_TIMEOUT_MS = 5_000
+/** Before the statement ends: a lost lock is tried again. */
+const LOCK_TIMEOUT_MS = 4_000
 
 // int8 arrives as a string; every one of ours (microseconds since 1970 the largest) is a safe integer until 2255.
 const types = new pg.TypeOverrides()
@@ -26,18 +35,24 @@ export async function openPostgres(
     connectionString: url,
     types,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
     keepAlive: true,
     application_name: 'postern',
   }
-  const pool = new pg.Pool({ ...settings, max: 8 })
-  const writerPool = new pg.Pool({ ...settings, max: 1, idleTimeoutMillis: 0, lock_timeout: 5_000 })
+  const readPool = new pg.Pool({ ...settings, ...limit(POINT_READ_TIMEOUT_MS), max: 8 })
+  const scanPool = new pg.Pool({ ...settings, ...limit(SCAN_TIMEOUT_MS), max: 4 })
+  const writerPool = new pg.Pool({
+    ...settings,
+    ...limit(WRITE_TIMEOUT_MS),
+    max: 1,
+    idleTimeoutMillis: 0,
+    lock_timeout: LOCK_TIMEOUT_MS,
+  })
+  const pools = [readPool, scanPool, writerPool]
   // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
-  pool.on('error', () => {})
-  writerPool.on('error', () => {})
+  for (const pool of pools) pool.on('error', () => {})
 
-  const read = kyselyOver('postgres', { execute: (sql, parameters) => run(pool, sql, parameters) })
+  const read = kyselyOver('postgres', { execute: (sql, parameters) => run(readPool, sql, parameters) })
+  const scan = kyselyOver('postgres', { execute: (sql, parameters) => run(scanPool, sql, parameters) })
   const writer = new GroupWriter({
     dialect: 'postgres',
     clock,
@@ -56,22 +71,27 @@ export async function openPostgres(
         },
       }
     },
-    ...testing,
+    acknowledgeBeforeCommit: testing.acknowledgeBeforeCommit ?? false,
   })
 
   const hints = listenForHints(settings)
   return {
     dialect: 'postgres',
     read: <Tables>() => read as Kysely<Tables>,
-    scan: <Tables>() => read as Kysely<Tables>,
+    scan: <Tables>() => scan as Kysely<Tables>,
     write: (work) => writer.write(work),
     watch: hints.watch,
     async close() {
       await writer.close()
       await hints.close()
-      await Promise.all([pool.end(), writerPool.end()])
+      await Promise.all(pools.map((pool) => pool.end()))
     },
   }
+}
+
+/** The server gives up by itself; where it cannot be heard, we do, a moment later. */
+function limit(timeoutMs: number): pg.PoolConfig {
+  return { statement_timeout: timeoutMs, query_timeout: timeoutMs + 100 }
 }
 
 async function run(
@@ -113,7 +133,7 @@ function listenForHints(settings: pg.ClientConfig): { watch: Storage['watch']; c
   let closed = false
 
   const connect = async (): Promise<void> => {
-    const fresh = new pg.Client({ ...settings, statement_timeout: false })
+    const fresh = new pg.Client(settings)
     const lost = (): void => {
       if (closed || client !== fresh) return
       client = undefined

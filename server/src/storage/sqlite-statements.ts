@@ -8,8 +8,8 @@ const MOST_STATEMENTS = 200
 /** How long a writer waits for another process's lock before it gives up. */
 export const BUSY_TIMEOUT_MS = 5_000
 
-export function applyPragmas(db: DatabaseSync, readOnly: boolean): void {
-  db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+export function applyPragmas(db: DatabaseSync, readOnly: boolean, busyTimeoutMs: number): void {
+  db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
   db.exec('PRAGMA cache_size = -8000')
   if (readOnly) return
   db.exec('PRAGMA journal_mode = WAL')

@@ -9,6 +9,7 @@ import { applyPragmas, openStatement, type StatementCache } from './sqlite-state
 export interface ThreadData {
   readonly file: string
   readonly readOnly: boolean
+  readonly busyTimeoutMs: number
 }
 
 export interface ThreadRequest {
@@ -23,9 +24,9 @@ export type ThreadReply =
 
 if (!parentPort) throw new Error('sqlite-thread.ts runs as a worker thread.')
 const port = parentPort
-const { file, readOnly } = workerData as ThreadData
+const { file, readOnly, busyTimeoutMs } = workerData as ThreadData
 const db = new DatabaseSync(file, { readOnly })
-applyPragmas(db, readOnly)
+applyPragmas(db, readOnly, busyTimeoutMs)
 const cache: StatementCache = new Map<string, StatementSync>()
 
 port.on('message', (request: ThreadRequest) => {

@@ -11,14 +11,21 @@ import { GroupWriter } from './group-writer.ts'
 import { kyselyOver } from './kysely-dialect.ts'
 import type { Storage, StorageTesting } from './storage.ts'
 import { type SqlConnection, type SqlResult, StorageUnavailable } from './sql-connection.ts'
-import { applyPragmas, openStatement, sqliteError, type StatementCache } from './sqlite-statements.ts'
-import type { ThreadReply, ThreadRequest } from './sqlite-thread.ts'
+import {
+  applyPragmas,
+  BUSY_TIMEOUT_MS,
+  openStatement,
+  sqliteError,
+  type StatementCache,
+} from './sqlite-statements.ts'
+import type { ThreadData, ThreadReply, ThreadRequest } from './sqlite-thread.ts'
 
 /** How often the reader asks whether another connection has committed. */
 const WATCH_MS = 20
 
 export async function openSqlite(file: string, clock: Clock, testing: StorageTesting = {}): Promise<Storage> {
-  const writerThread = new SqliteThread(file, false)
+  const { busyTimeoutMs = BUSY_TIMEOUT_MS, acknowledgeBeforeCommit = false } = testing
+  const writerThread = new SqliteThread({ file, readOnly: false, busyTimeoutMs })
   // The writer makes a new database. Otherwise its thread starts with the first change: an idle process has none.
   if (!existsSync(file)) await writerThread.execute('SELECT 1', [])
   chmodSync(file, 0o600)
@@ -33,12 +40,13 @@ export async function openSqlite(file: string, clock: Clock, testing: StorageTes
       execute: (sql, parameters) => writerThread.execute(sql, parameters),
       release: () => {},
     }),
-    ...testing,
+    acknowledgeBeforeCommit,
   })
 
   const read = kyselyOver('sqlite', reader)
   const scan = kyselyOver('sqlite', {
-    execute: (sql, parameters) => (scanThread ??= new SqliteThread(file, true)).execute(sql, parameters),
+    execute: (sql, parameters) =>
+      (scanThread ??= new SqliteThread({ file, readOnly: true, busyTimeoutMs })).execute(sql, parameters),
   })
 
   const listeners = new Set<() => void>()
@@ -76,7 +84,7 @@ interface Reader extends SqlConnection {
 
 function openReader(file: string): Reader {
   const db = new DatabaseSync(file, { readOnly: true })
-  applyPragmas(db, true)
+  applyPragmas(db, true, BUSY_TIMEOUT_MS)
   const cache: StatementCache = new Map()
   const dataVersion = db.prepare('PRAGMA data_version')
   return {
@@ -96,15 +104,13 @@ function openReader(file: string): Reader {
 
 /** The main thread's end of a SQLite thread. A thread that dies is replaced at the next statement. */
 class SqliteThread implements SqlConnection {
-  readonly #file: string
-  readonly #readOnly: boolean
+  readonly #data: ThreadData
   #worker: Worker | undefined
   #next = 0
   #waiting = new Map<number, PromiseWithResolvers<SqlResult>>()
 
-  constructor(file: string, readOnly: boolean) {
-    this.#file = file
-    this.#readOnly = readOnly
+  constructor(data: ThreadData) {
+    this.#data = data
   }
 
   execute(sql: string, parameters: readonly unknown[]): Promise<SqlResult> {
@@ -123,13 +129,13 @@ class SqliteThread implements SqlConnection {
 
   #start(): Worker {
     const worker = new Worker(new URL('./sqlite-thread-entry.js', import.meta.url), {
-      workerData: { file: this.#file, readOnly: this.#readOnly },
+      workerData: this.#data,
       execArgv: [],
     })
     worker.unref()
     worker.on('message', (reply: ThreadReply) => this.#settle(reply))
-    worker.on('error', (error) => this.#fail(error))
-    worker.on('exit', (code) => this.#fail(new Error(`The SQLite thread ended with code ${code}.`)))
+    worker.on('error', (error) => this.#fail(worker, error))
+    worker.on('exit', (code) => this.#fail(worker, new Error(`The SQLite thread ended with code ${code}.`)))
     return worker
   }
 
@@ -141,7 +147,9 @@ class SqliteThread implements SqlConnection {
     else waiting?.resolve(reply)
   }
 
-  #fail(error: unknown): void {
+  /** An error is followed by the exit: by then another thread may be at work, which has nothing to do with it. */
+  #fail(worker: Worker, error: unknown): void {
+    if (this.#worker !== worker) return
     this.#worker = undefined
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()

@@ -21,4 +21,7 @@ export interface Storage {
   close(): Promise<void>
 }
 
-export type StorageTesting = Pick<GroupWriterOptions, 'acknowledgeBeforeCommit'>
+export interface StorageTesting extends Pick<GroupWriterOptions, 'acknowledgeBeforeCommit'> {
+  /** How long a writer waits for another process's lock on SQLite. */
+  readonly busyTimeoutMs?: number
+}

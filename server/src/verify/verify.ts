@@ -4,7 +4,14 @@
  */
 import { hash } from 'node:crypto'
 import { type Clock, denial, type Denial, keysInUrl, PosternError } from '../kernel/index.ts'
-import { findPresentedKey, hasKeyForm, type Peppers, parseKey, type PresentedKey } from '../api-keys/index.ts'
+import {
+  findPresentedKey,
+  hasKeyForm,
+  parseKey,
+  type Peppers,
+  type PresentedKey,
+  resemblesKey,
+} from '../api-keys/index.ts'
 import { type FeedReader, OLDEST_READING_MS } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { firstDenial } from './checks.ts'
@@ -66,7 +73,7 @@ export class Verifier {
     if (malformed) return this.#refused(malformed)
     const position = this.#ports.feed.position
     const presented = await this.#find(request)
-    if (!presented) return this.#refused(denial('unknown'))
+    if (!presented) return this.#notFound(request)
     return this.#decide({ presented, reply: replyOf(presented), position }, request)
   }
 
@@ -89,12 +96,19 @@ export class Verifier {
     // The position before the record: a row after it that touches the record is then never missed.
     const { position } = this.#ports.feed
     const presented = await this.#find(request)
-    if (!presented) return this.#refused(denial('unknown'))
+    if (!presented) return this.#notFound(request)
     return this.#decide(this.#cache.put(digest, presented, replyOf(presented), position), request)
   }
 
-  #find({ credential, resource, tenant }: VerifyRequest): Promise<PresentedKey | undefined> {
-    return findPresentedKey(this.#ports.storage, this.#ports.peppers, credential, resource, tenant)
+  #find(request: VerifyRequest): Promise<PresentedKey | undefined> {
+    const { storage, peppers } = this.#ports
+    return findPresentedKey(storage, peppers, request.credential, request.resource, tenantWithin(request))
+  }
+
+  /** A key of ours that was cut short or run on is a typing error, once it is known that nobody imported it. */
+  #notFound({ credential }: VerifyRequest): Decision {
+    const isCut = resemblesKey(credential) && !hasKeyForm(credential)
+    return this.#refused(denial(isCut ? 'malformed' : 'unknown'))
   }
 
   #decide(
@@ -138,7 +152,13 @@ export class Verifier {
 }
 
 /** An imported key is unique only within a resource and tenant; one of ours has its own look-up. */
-function digestOf({ credential, resource, tenant }: VerifyRequest): string {
-  const text = hasKeyForm(credential) ? credential : `${credential}\n${resource}\n${tenant}`
+function digestOf(request: VerifyRequest): string {
+  const { credential, resource } = request
+  const text = hasKeyForm(credential) ? credential : `${credential}\n${resource}\n${tenantWithin(request)}`
   return hash('sha256', text, 'base64url')
+}
+
+/** A caller of one tenant means that one: what another tenant imported must not make its key ambiguous. */
+function tenantWithin({ tenant, reach }: VerifyRequest): string | undefined {
+  return tenant ?? reach.tenant ?? undefined
 }

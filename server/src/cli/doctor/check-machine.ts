@@ -112,13 +112,8 @@ async function* checkDatabase(config: Config, nowMs: number): AsyncGenerator<Fin
     else {
       yield ok('schema', 'The schema is of this version.')
       const { databaseMs, latestChangeMs } = await readDatabaseClock(storage)
-      yield compareClocks((databaseMs ?? nowMs) - nowMs, 'the database')
-      if (latestChangeMs !== undefined && latestChangeMs > nowMs + MOST_DRIFT_SECONDS * 1_000)
-        yield fail(
-          'clock',
-          `The latest change is dated ${new Date(latestChangeMs).toISOString()}, which has not come yet: the clock was put back.`,
-          'Set the clock right (NTP): keys end at the wrong time until then.',
-        )
+      if (databaseMs !== undefined) yield compareClocks(databaseMs - nowMs, 'the database')
+      yield compareWithHistory(latestChangeMs, nowMs)
     }
   } catch (error) {
     const hint = error instanceof CliError ? error.hint : undefined
@@ -130,6 +125,17 @@ async function* checkDatabase(config: Config, nowMs: number): AsyncGenerator<Fin
   } finally {
     await storage.close()
   }
+}
+
+/** A clock that was put back shows against what is dated already. */
+export function compareWithHistory(latestChangeMs: number | undefined, nowMs: number): Finding {
+  if (latestChangeMs === undefined || latestChangeMs <= nowMs + MOST_DRIFT_SECONDS * 1_000)
+    return ok('clock', 'The clock has not been put back.')
+  return fail(
+    'clock',
+    `The latest change is dated ${new Date(latestChangeMs).toISOString()}, which has not come yet: the clock was put back.`,
+    'Set the clock right (NTP): keys end at the wrong time until then.',
+  )
 }
 
 export function compareClocks(differenceMs: number, other: string): Finding {

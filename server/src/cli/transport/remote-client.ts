@@ -68,11 +68,12 @@ async function once(
   request: ApiRequest,
   accept: string,
 ): Promise<Response> {
+  const target = url + withQuery(path, request.query)
   // The limit is on the start of the answer: a stream may take as long as it needs.
   const patience = new AbortController()
   const timer = setTimeout(() => patience.abort(new Error('timeout')), TIMEOUT_MS)
   try {
-    return await fetch(url + withQuery(path, request.query), {
+    return await fetch(target, {
       method,
       signal: patience.signal,
       // The key is for this server, not for wherever it points.
