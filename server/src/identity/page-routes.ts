@@ -52,7 +52,7 @@ export function pageRoutes(server: FastifyInstance, identity: IdentityContext): 
     schema: { response: {} },
     async handler(request, reply) {
       const current = await currentSession(identity, request)
-      return current ? askToSignOut(request, reply, current, 200) : saySignedOut(reply)
+      return current ? askToSignOut(request, reply, current, 200) : sendFormPage(reply, 200, signedOutPage())
     },
   })
 
@@ -65,14 +65,17 @@ export function pageRoutes(server: FastifyInstance, identity: IdentityContext): 
     bodyLimit: FORM_BYTES,
     schema: { body: TokenForm, response: {} },
     async handler(request, reply) {
+      const { cookies, forms } = identity
       const current = await currentSession(identity, request)
-      if (!current) return saySignedOut(reply)
       const token = request.body?.form_token ?? ''
-      const refusal = identity.forms.refusal(request.headers, token, SIGN_OUT, current.session.id)
+      const refusal = forms.refusal(request.headers, token, SIGN_OUT, current?.session.id)
       if (refusal === 'other_origin') return refuseOtherOrigin(request, reply)
+      // A form from another site comes without the session's cookie (SameSite), and must not be able to delete it.
+      if (!current) return sendFormPage(reply, 200, signedOutPage())
       if (refusal !== undefined) return askToSignOut(request, reply, current, 403)
       await signOut(identity, request)
-      return saySignedOut(reply)
+      reply.header('set-cookie', cookieText(cookies, cookies.session, '', 0))
+      return sendFormPage(reply, 200, signedOutPage())
     },
   })
 
@@ -94,10 +97,5 @@ export function pageRoutes(server: FastifyInstance, identity: IdentityContext): 
         problem: status === 403 ? 'form' : undefined,
       }),
     )
-  }
-
-  function saySignedOut(reply: FastifyReply): FastifyReply {
-    reply.header('set-cookie', cookieText(identity.cookies, identity.cookies.session, '', 0))
-    return sendFormPage(reply, 200, signedOutPage())
   }
 }

@@ -138,7 +138,15 @@ export async function openTestIdentity(
       return found.map(({ action }) => action)
     },
     async dump() {
-      const tables = ['users', 'memberships', 'sessions', 'feed_rows', 'audit_events', 'activity', 'idempotency']
+      const tables = [
+        'users',
+        'memberships',
+        'sessions',
+        'feed_rows',
+        'audit_events',
+        'activity',
+        'idempotency',
+      ]
       const all = await Promise.all(tables.map((table) => rows(`SELECT * FROM ${table}`)))
       return JSON.stringify(all)
     },
@@ -199,7 +207,9 @@ export class TestBrowser {
 
   /** The name that the sign-in page calls the user, or undefined when nobody is signed in. */
   async signedInAs(): Promise<string | undefined> {
-    return /You are signed in<\/h1>[\s\S]*?<strong>(.*?)<\/strong>/.exec((await this.get('/sign-in')).body)?.[1]
+    return /You are signed in<\/h1>[\s\S]*?<strong>(.*?)<\/strong>/.exec(
+      (await this.get('/sign-in')).body,
+    )?.[1]
   }
 
   async #send(request: {

@@ -1,8 +1,8 @@
 /**
  * Usernames and e-mail addresses: what is accepted, and the keys by which two spellings are one. Usernames are ASCII, so
- * that no two look alike. An e-mail address is written as its owner wrote it; its key has the domain in its ASCII form
- * (IDNA) and only ASCII letters lowered: full case folding maps other people's letters onto these (K, the Kelvin sign,
- * onto k), which is how one mailbox is made to answer for another.
+ * that no two look alike. An e-mail address is kept as its owner wrote it; its key has the domain in its ASCII form
+ * (IDNA) and only ASCII letters lowered: case rules beyond those join letters that are different mailboxes (ſ and s), and
+ * a mailbox that answers for another is a way into its account.
  */
 import { domainToASCII } from 'node:url'
 import { invalid } from '../kernel/index.ts'

@@ -45,9 +45,9 @@ onBothDatabases('users', (fresh) => {
       assert.equal((await test.manage('POST', '/v1/users', body)).json().code, 'conflict')
     })
 
-  it('tells two mailboxes apart that only full case folding would join', async () => {
-    await created({ email: 'kay@example.org' })
-    await created({ email: '\u212Aay@example.org' })
+  it('tells two mailboxes apart that only full case rules would join', async () => {
+    await created({ email: 'sam@example.org' })
+    await created({ email: 'ſam@example.org' })
     await created({ email: 'info@bücher.example' })
     assert.equal(
       (await test.manage('POST', '/v1/users', { email: 'info@xn--bcher-kva.example' })).statusCode,
@@ -164,6 +164,7 @@ onBothDatabases('users', (fresh) => {
 
   it('lists memberships with their roles, and none of a tenant that is disabled or deleted', async () => {
     const { id } = await created({ username: 'many' })
+    test.clock.pass(1)
     const other = await test.storage.write((tx) =>
       createTenant(tx, test.changes, OPERATOR, { name: 'other' }),
     )
@@ -203,8 +204,8 @@ onBothDatabases('users', (fresh) => {
     const member = await test.user('insider')
     const stranger = await created({ username: 'outsider' })
     const list = (await test.manage('GET', '/v1/users?limit=100', undefined, 'tenant')).json().data
-    const names = list.map((user: { username: string }) => user.username)
-    assert.ok(names.includes('insider') && !names.includes('outsider'))
+    const names = new Set(list.map((user: { username: string }) => user.username))
+    assert.ok(names.has('insider') && !names.has('outsider'))
     const reads = ['', '/tenants'].map((part) =>
       test.manage('GET', `/v1/users/${stranger.id}${part}`, undefined, 'tenant'),
     )

@@ -35,7 +35,7 @@ export function consentPage(view: ConsentView): RenderedPage {
     title: `${problem ? 'Error: ' : ''}Allow ${application.name}? – Postern`,
     leadsTo: leadsTo(application),
     body: html`<h1>Allow ${application.name}?</h1>
-      ${where && html`<p>It will be answered at <strong>${where}</strong>. If you do not know this address, cancel.</p>`}
+      ${where && html`<p>The answer goes to <strong>${where}</strong>. If you do not know it, cancel.</p>`}
       <div class="who">
         <p>You are signed in as <strong>${person}</strong>${account !== person && html` (${account})`}.</p>
         ${tenants.length === 1 && html`<p>For <strong>${tenants[0]?.name}</strong>.</p>`}
@@ -48,7 +48,7 @@ export function consentPage(view: ConsentView): RenderedPage {
         <button type="submit" name="decision" value="allow">Allow</button>
         <button type="submit" name="decision" value="deny" class="second" formnovalidate>Cancel</button>
       </form>
-      <p class="faint">Allowing sends you back to the application. You can take the access back later.</p>`,
+      <p class="faint">Either way you go back to the application.</p>`,
   })
 }
 

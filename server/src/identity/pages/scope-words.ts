@@ -21,7 +21,7 @@ const OPENID_WORDS: Readonly<Record<string, string>> = {
   email: 'See your e-mail address',
   phone: 'See your phone number',
   address: 'See your postal address',
-  offline_access: 'Keep this access while you are away, until you take it back',
+  offline_access: 'Keep this access while you are away',
 }
 
 export function isOpenIdScope(name: string): boolean {
