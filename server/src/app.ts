@@ -18,6 +18,7 @@ import {
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
+import { clientRoutes } from './clients/index.ts'
 import type { Config } from './config.ts'
 import {
   createLogger,
@@ -34,6 +35,7 @@ import {
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
 import { createAdmit } from './limits/index.ts'
+import { type OAuth, openOAuth } from './oauth-parts.ts'
 import { resourceRoutes, ResourceUris } from './resources/index.ts'
 import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
 import { openRootSecret } from './root-secret.ts'
@@ -68,6 +70,7 @@ export interface Deployment {
   readonly feed: FeedReader
   readonly verifier: Verifier
   readonly logger: Logger
+  readonly oauth: OAuth
   /** The bearer of the system user; undefined unless asked for. */
   readonly systemToken: string | undefined
   /** When this opening made the deployment: its first keys, which are nowhere else. */
@@ -162,7 +165,21 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   bulkKeyRoutes(server, keyPorts)
   operatorRoutes(server, keyPorts)
   pepperRoutes(server, keyPorts)
+  clientRoutes(server, { storage, changes, idempotency })
   auditRoutes(server, storage)
+  const oauth = await openOAuth({
+    config,
+    clock,
+    logger,
+    rootSecret,
+    storage,
+    changes,
+    feed,
+    activity,
+    verifier,
+    idempotency,
+    server,
+  })
   mountHealth(server, async () => readiness(feed))
   mountMetrics(server, metrics)
   const document = openApiOf(server, { issuer: config.issuer, version: VERSION })
@@ -179,6 +196,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         clock,
         feed,
         idempotency,
+        oauth,
         headFolder: onSqlite ? config.dataDir : undefined,
         warn: (message, error) => logger.warn({ err: error }, message),
       })
@@ -191,10 +209,12 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     feed,
     verifier,
     logger,
+    oauth,
     systemToken,
     firstKeys,
     async close() {
       await server.close()
+      oauth.close()
       await keyUse.stop()
       await activity.stop()
       stopUpkeep?.()

@@ -128,3 +128,14 @@ async function isBootstrapped(db: Kysely<Tables>, rootSecret: string): Promise<b
     )
   return true
 }
+
+/** Puts the check of another root secret in the place of the first one's. Throws when `oldSecret` is not the one in use. */
+export async function replaceRootCheck(tx: Transaction, oldSecret: string, newSecret: string): Promise<void> {
+  const db = tx.over<Tables>()
+  if (!(await isBootstrapped(db, oldSecret))) throw new Error('There is no deployment in this database yet.')
+  await db
+    .updateTable('deployment')
+    .set({ root_check: rootCheck(newSecret) })
+    .where('id', '=', 1)
+    .execute()
+}

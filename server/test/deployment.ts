@@ -61,7 +61,7 @@ export interface Asking {
   readonly ip?: string
 }
 
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
 export interface Node {
   readonly deployment: Deployment

@@ -21,6 +21,14 @@ export async function selectPeppers(storage: Storage): Promise<PepperRow[]> {
   return storage.read<Tables>().selectFrom('peppers').selectAll().orderBy('version').execute()
 }
 
+export async function selectPeppersIn(tx: Transaction): Promise<PepperRow[]> {
+  return tx.over<Tables>().selectFrom('peppers').selectAll().orderBy('version').execute()
+}
+
+export async function updatePepper(tx: Transaction, version: number, sealed: string): Promise<void> {
+  await tx.over<Tables>().updateTable('peppers').set({ sealed }).where('version', '=', version).execute()
+}
+
 export async function newestVersion(storage: Storage): Promise<number> {
   const row = await storage
     .read<Tables>()

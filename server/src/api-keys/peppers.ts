@@ -5,7 +5,14 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { deriveKey, open, seal } from '../kernel/index.ts'
 import type { Storage, Transaction } from '../storage/index.ts'
-import { insertPepper, newestVersion, type PepperRow, selectPeppers } from './pepper-store.ts'
+import {
+  insertPepper,
+  newestVersion,
+  type PepperRow,
+  selectPeppers,
+  selectPeppersIn,
+  updatePepper,
+} from './pepper-store.ts'
 
 export interface PepperedHash {
   readonly hash: string
@@ -18,7 +25,7 @@ export class Peppers {
   #current = 0
 
   constructor(rootSecret: string) {
-    this.#sealingKey = deriveKey(rootSecret, 'pepper sealing')
+    this.#sealingKey = sealingKey(rootSecret)
   }
 
   /** Reads all versions. Throws when the root secret is not the one they were sealed under. */
@@ -95,4 +102,19 @@ export class Peppers {
     )
     this.#current = Math.max(0, ...this.#byVersion.keys())
   }
+}
+
+/** Seals every version anew, under another root secret: offline, in the transaction that changes the secret. */
+export async function resealPeppers(tx: Transaction, oldSecret: string, newSecret: string): Promise<number> {
+  const [before, after] = [sealingKey(oldSecret), sealingKey(newSecret)]
+  const peppers = await selectPeppersIn(tx)
+  for (const { version, sealed } of peppers) {
+    const context = `pepper ${version}`
+    await updatePepper(tx, version, seal(after, open(before, sealed, context), context))
+  }
+  return peppers.length
+}
+
+function sealingKey(rootSecret: string): Buffer {
+  return deriveKey(rootSecret, 'pepper sealing')
 }

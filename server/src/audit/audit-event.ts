@@ -1,6 +1,6 @@
 /** One committed change: who did what to what. The hash covers every member and the one before it. */
 import { createHash } from 'node:crypto'
-import type { Caller } from '../kernel/index.ts'
+import type { ChangeMaker } from '../kernel/index.ts'
 
 export interface AuditEvent {
   readonly id: string
@@ -8,7 +8,7 @@ export interface AuditEvent {
   readonly at: number
   /** The tenant it concerns; null: the deployment. */
   readonly tenant: string | null
-  readonly actorType: Caller['type']
+  readonly actorType: ChangeMaker['type']
   readonly actorId: string
   /** `noun.past_participle`: `api_key.issued`. */
   readonly action: string

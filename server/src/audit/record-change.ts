@@ -1,5 +1,5 @@
 /** Writes a change into the audit chain, in the transaction that makes the change. */
-import { type Caller, type Clock, newId } from '../kernel/index.ts'
+import { type ChangeMaker, type Clock, newId } from '../kernel/index.ts'
 import type { Transaction } from '../storage/index.ts'
 import type { AuditEvent } from './audit-event.ts'
 import { appendToChain } from './store.ts'
@@ -12,7 +12,7 @@ export interface Change {
 }
 
 /** The chain's lock is taken at the end of the transaction, before the feed's counter and after every entity. */
-export function recordChange(tx: Transaction, clock: Clock, caller: Caller, change: Change): void {
+export function recordChange(tx: Transaction, clock: Clock, caller: ChangeMaker, change: Change): void {
   const data = caller.network === undefined ? change.data : { ...change.data, network: caller.network }
   const event: AuditEvent = {
     id: newId('evt', clock),

@@ -41,7 +41,7 @@ export type RouteRequest<S, A extends Access> = FastifyRequest<{
   (A extends { readonly kind: 'public' } ? unknown : { readonly caller: Caller })
 
 export interface Route<S extends RouteSchema, A extends Access> {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
   /** Fastify's pattern: `/v1/keys/:id`. */
   readonly url: string
   readonly access: A
@@ -56,6 +56,10 @@ export interface Route<S extends RouteSchema, A extends Access> {
   readonly idempotent?: boolean
   /** The route takes `application/x-ndjson` too; the body is then an array of its lines. */
   readonly ndjson?: boolean
+  /** A page's form posts here: the body is `application/x-www-form-urlencoded` and nothing else. */
+  readonly form?: boolean
+  /** The route is visited by people: its refusals are shown as a page. */
+  readonly page?: boolean
   /** Requests that need no credential after all; their `caller` is undefined. */
   readonly openTo?: (request: FastifyRequest) => boolean
   /** False for pages and other answers that are not part of the API. */
@@ -78,7 +82,13 @@ export function declareRoute<const S extends RouteSchema, const A extends Access
     url: route.url,
     // Widened: Fastify would type the answer by it, and handlers are typed by Route already.
     schema: route.schema as object,
-    config: { access: route.access, idempotent: route.idempotent === true, ndjson: route.ndjson === true },
+    config: {
+      access: route.access,
+      idempotent: route.idempotent === true,
+      ndjson: route.ndjson === true,
+      form: route.form === true,
+      page: route.page === true,
+    },
     ...(route.bodyLimit !== undefined && { bodyLimit: route.bodyLimit }),
     onRequest: guardRoute(server.posternHttp, declared),
     handler: (request, reply) => handler(request as unknown as RouteRequest<S, A>, reply),

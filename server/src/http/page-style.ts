@@ -1,5 +1,7 @@
 /** The style of all pages: readable at 320 pixels, light and dark as the reader's system says. */
-export const STYLE = `
+
+/** The colours that every page uses; each pair of text and ground has a contrast of at least 4.5. */
+export const PALETTE = `
 :root {
   --ground: #fff; --raised: #f6f7f9; --ink: #1a2129; --faint: #5a6673; --line: #d9dee4;
   --accent: #0b5c8a; --good: #1c6b3a; --wait: #8a5300;
@@ -10,6 +12,9 @@ export const STYLE = `
     --accent: #74bdeb; --good: #76cf97; --wait: #e6b566;
   }
 }
+`
+
+export const STYLE = `${PALETTE}
 * { box-sizing: border-box; }
 html { background: var(--ground); color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; scroll-padding-top: 1rem; }
 body { margin: 0 auto; max-width: 66rem; padding: 0 1rem 4rem; }

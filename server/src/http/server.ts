@@ -52,6 +52,8 @@ declare module 'fastify' {
     access?: Access
     idempotent?: boolean
     ndjson?: boolean
+    form?: boolean
+    page?: boolean
   }
 }
 

@@ -3,17 +3,22 @@ import { PosternError } from './errors.ts'
 import { DEPLOYMENT_TENANT } from './ids.ts'
 import { missingScopes } from './scope.ts'
 
-export interface Caller {
-  readonly type: 'operator' | 'system'
-  /** The operator's credential id, or `system`. It is what the audit names. */
+/** Whom the audit and the feed name: a caller of the management API, or a person who acts for themselves. */
+export interface ChangeMaker {
+  readonly type: 'operator' | 'system' | 'user'
+  /** The operator's credential id, `system`, or the user's id. */
   readonly id: string
+  /** The address, coarse, for the audit. */
+  readonly network?: string
+}
+
+export interface Caller extends ChangeMaker {
+  readonly type: 'operator' | 'system'
   /** The tenant this caller is confined to; null reaches the whole deployment. */
   readonly tenant: string | null
   readonly scopes: readonly string[]
   /** The resource ids this caller is confined to; null: all. */
   readonly resources: readonly string[] | null
-  /** The caller's address, coarse, for the audit. */
-  readonly network?: string
 }
 
 /** Upkeep and the command line on the data folder act as this. */

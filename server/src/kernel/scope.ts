@@ -22,6 +22,13 @@ export const MANAGEMENT_SCOPES = [
   { name: 'resources:write', description: 'Create, change and delete resources (APIs)' },
   { name: 'keys:read', description: 'Read API keys, never their secrets' },
   { name: 'keys:write', description: 'Issue, change, rotate, revoke and import API keys' },
+  { name: 'clients:read', description: 'Read OAuth clients, never their secrets' },
+  { name: 'clients:write', description: 'Register, change and delete OAuth clients and their secrets' },
+  { name: 'users:read', description: 'Read users, their memberships and their sessions' },
+  {
+    name: 'users:write',
+    description: 'Create, change, disable and delete users, set passwords, end sessions, change memberships',
+  },
   { name: 'operators:read', description: 'Read operators' },
   { name: 'operators:write', description: 'Create and revoke operators, never with more than one holds' },
   { name: 'audit:read', description: 'Read the audit log and the activity log' },

@@ -3,7 +3,7 @@
  * alters, into the feed. `feed: null` is written out, so that nobody forgets by leaving it away.
  */
 import { type Change, recordChange } from '../audit/index.ts'
-import type { Caller, Clock } from '../kernel/index.ts'
+import type { ChangeMaker, Clock } from '../kernel/index.ts'
 import type { Transaction } from '../storage/index.ts'
 import type { FeedChange } from './feed-row.ts'
 import type { FeedPublisher, Published } from './publish-change.ts'
@@ -21,13 +21,13 @@ export class Changes {
     this.#publisher = publisher
   }
 
-  record(tx: Transaction, caller: Caller, change: StateChange): Published | undefined {
+  record(tx: Transaction, caller: ChangeMaker, change: StateChange): Published | undefined {
     recordChange(tx, this.clock, caller, change)
     return this.publish(tx, caller, change)
   }
 
   /** The feed alone: for the members of a bulk change that is audited once. */
-  publish(tx: Transaction, caller: Caller, { feed, tenant }: StateChange): Published | undefined {
+  publish(tx: Transaction, caller: ChangeMaker, { feed, tenant }: StateChange): Published | undefined {
     return feed === null ? undefined : this.#publisher.publish(tx, { ...feed, tenant, actor: caller.id })
   }
 }

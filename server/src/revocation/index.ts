@@ -18,4 +18,11 @@ export {
 export { FeedPublisher, type Published } from './publish-change.ts'
 export { purgeFeed } from './purge-feed.ts'
 export { detectRestore, newEpoch, noteHead, readNotedHead } from './restored-database.ts'
-export { createFeed, type FeedHead, type FloorTable, noteTokenLifetime, readFeedHead } from './store.ts'
+export {
+  createFeed,
+  type FeedHead,
+  type FloorTable,
+  longestTokenSeconds,
+  noteTokenLifetime,
+  readFeedHead,
+} from './store.ts'

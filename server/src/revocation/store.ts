@@ -48,7 +48,7 @@ export async function appendRows(
   changes: readonly Published[],
   nowMs: number,
 ): Promise<void> {
-  const longestTokenMs = (await longestTokenSeconds(db, nowMs)) * 1000
+  const longestTokenMs = (await longestTokenSeconds(db as Kysely<unknown>, nowMs)) * 1000
   // max(seq + 1, now in µs): a database restored from a copy does not hand out its numbers again.
   const first =
     dialect === 'postgres'
@@ -188,8 +188,8 @@ export async function noteTokenLifetime(
 }
 
 /** The longest lifetime that was configured at any time in the last day. */
-async function longestTokenSeconds(db: Kysely<Tables>, nowMs: number): Promise<number> {
-  const row = await db
+export async function longestTokenSeconds(db: Kysely<unknown>, nowMs: number): Promise<number> {
+  const row = await (db as Kysely<Tables>)
     .selectFrom('token_lifetimes')
     .select(({ fn }) => fn.max('seconds').as('longest'))
     .where(({ or, eb }) => or([eb('until', 'is', null), eb('until', '>', nowMs - DAY_MS)]))

@@ -159,3 +159,8 @@ function idOf({ callerId, key }: IdempotentRequest): string {
     .update(JSON.stringify([callerId, key]))
     .digest('base64url')
 }
+
+/** Forgets every answer: they were sealed under a root secret that is gone. */
+export async function forgetIdempotentAnswers(tx: Transaction): Promise<void> {
+  await tx.over<Tables>().deleteFrom('idempotency').execute()
+}

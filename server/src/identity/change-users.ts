@@ -1,0 +1,147 @@
+/**
+ * Creating, changing, disabling and deleting users: a deployment operator's work. What ends a user's sessions and tokens
+ * is a level on the subject: everything older than its row is dead, everywhere, and a later sign-in is not.
+ */
+import { type Caller, newId, notFound, PosternError, requireDeployment } from '../kernel/index.ts'
+import type { Changes, StateChange } from '../revocation/index.ts'
+import { type Transaction, UniqueViolation } from '../storage/index.ts'
+import { checkMetadata } from './metadata-rule.ts'
+import { keysOf } from './user-names.ts'
+import { deleteUserRow, insertUser, lockUser, saveUser } from './user-store.ts'
+import type { User } from './user.ts'
+
+export interface UserInput {
+  readonly username?: string | null | undefined
+  readonly email?: string | null | undefined
+  readonly name?: string | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+}
+
+export async function createUser(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  input: UserInput,
+): Promise<User> {
+  requireDeployment(caller, 'Creating a user')
+  checkMetadata(input.metadata)
+  const nowMs = changes.clock.nowMs()
+  const user: User = {
+    id: newId('usr', changes.clock),
+    username: input.username ?? null,
+    email: input.email ?? null,
+    name: input.name ?? '',
+    metadata: input.metadata ?? {},
+    passwordSetAtMs: null,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    disabledAtMs: null,
+  }
+  await uniquely(insertUser(tx, user, keysOf(user)))
+  changes.record(tx, caller, {
+    ...userChange(user.id, 'user.created', { username: user.username, email: user.email }),
+    feed: null,
+  })
+  return user
+}
+
+/** What of a user may be changed by itself; disabling and passwords have operations of their own. */
+export async function updateUser(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+  patch: UserInput,
+): Promise<User> {
+  const before = await lockedUser(tx, caller, id)
+  checkMetadata(patch.metadata)
+  const user: User = {
+    ...before,
+    username: patch.username === undefined ? before.username : patch.username,
+    email: patch.email === undefined ? before.email : patch.email,
+    name: patch.name ?? before.name,
+    metadata: patch.metadata ?? before.metadata,
+    updatedAtMs: changes.clock.nowMs(),
+  }
+  await uniquely(saveUser(tx, user, keysOf(user)))
+  const changed = Object.keys(patch).filter((member) => patch[member as keyof UserInput] !== undefined)
+  changes.record(tx, caller, { ...userChange(id, 'user.updated', { changed }), feed: null })
+  return user
+}
+
+/** Disabling ends every session and token at once, and refuses new sign-ins until the user is enabled again. */
+export async function setUserDisabled(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+  disabled: boolean,
+): Promise<User> {
+  const before = await lockedUser(tx, caller, id)
+  if ((before.disabledAtMs !== null) === disabled) return before
+  const nowMs = changes.clock.nowMs()
+  const user: User = { ...before, disabledAtMs: disabled ? nowMs : null, updatedAtMs: nowMs }
+  await saveUser(tx, user, keysOf(user))
+  changes.record(tx, caller, {
+    ...userChange(id, disabled ? 'user.disabled' : 'user.enabled'),
+    // What was alive before is dead for good; enabling brings none of it back.
+    feed: disabled ? { kind: 'subject', key: id, effect: 'revoked', reason: 'disabled' } : null,
+  })
+  return user
+}
+
+/** For ever. Everything that is kept about the person goes with it; the audit keeps the id. */
+export async function deleteUser(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+): Promise<void> {
+  await lockedUser(tx, caller, id)
+  await deleteUserRow(tx, id)
+  changes.record(tx, caller, {
+    ...userChange(id, 'user.deleted'),
+    feed: { kind: 'subject', key: id, effect: 'deleted' },
+  })
+}
+
+/** Ends every session and token that the user has now. Signing in again works. */
+export async function signOutEverywhere(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+  reason?: string,
+): Promise<void> {
+  await lockedUser(tx, caller, id)
+  changes.record(tx, caller, {
+    ...userChange(id, 'user.signed_out_everywhere', { reason: reason ?? null }),
+    feed: { kind: 'subject', key: id, effect: 'revoked', reason: reason ?? null },
+  })
+}
+
+/** Held until COMMIT. A caller confined to a tenant changes no user: a user may belong to other tenants, too. */
+export async function lockedUser(tx: Transaction, caller: Caller, id: string): Promise<User> {
+  requireDeployment(caller, 'Changing a user')
+  const user = await lockUser(tx, id, 'update')
+  if (!user) throw notFound('user')
+  return user
+}
+
+export function userChange(
+  id: string,
+  action: string,
+  data: Readonly<Record<string, unknown>> = {},
+): Omit<StateChange, 'feed'> {
+  return { action, tenant: null, target: { type: 'user', id }, data }
+}
+
+async function uniquely(write: Promise<void>): Promise<void> {
+  try {
+    await write
+  } catch (error) {
+    if (error instanceof UniqueViolation)
+      throw new PosternError('conflict', 'Another user has this username or e-mail address.')
+    throw error
+  }
+}

@@ -1,0 +1,55 @@
+/** What the operations of this module work with. */
+import type { ActivityLog } from '../audit/index.ts'
+import type { Changes } from '../revocation/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { BrowserForms } from './browser-forms.ts'
+import { cookiesFor, type CookieNames } from './cookies.ts'
+import { type HasherOptions, PasswordHasher } from './password-hasher.ts'
+import { SessionUse } from './session-use.ts'
+
+/** Seconds to wait, or 0 when an attempt of that name may go on: `TokenBuckets` of limits. */
+export interface Throttle {
+  take(name: string): number
+}
+
+export interface IdentityContext {
+  readonly storage: Storage
+  readonly changes: Changes
+  readonly activity: Pick<ActivityLog, 'record'>
+  readonly hasher: PasswordHasher
+  /** Attempts on one account from one network, and attempts on any account from it. */
+  readonly throttles: { readonly account: Throttle; readonly network: Throttle }
+  readonly sessionUse: SessionUse
+  readonly cookies: CookieNames
+  readonly forms: BrowserForms
+}
+
+export interface IdentityOptions extends Pick<
+  IdentityContext,
+  'storage' | 'changes' | 'activity' | 'throttles'
+> {
+  readonly issuer: string
+  readonly rootSecret: string
+  readonly hashing?: HasherOptions
+}
+
+/** Rates that stop guessing and no person: one account from one network, and any account from one network. */
+export const SIGN_IN_RATES = {
+  account: { perSecond: 1 / 30, burst: 10 },
+  network: { perSecond: 1, burst: 60 },
+} as const
+
+export function createIdentity(options: IdentityOptions): IdentityContext {
+  const { storage, changes, activity, throttles, issuer, rootSecret, hashing } = options
+  const cookies = cookiesFor(issuer)
+  return {
+    storage,
+    changes,
+    activity,
+    throttles,
+    hasher: new PasswordHasher(hashing),
+    sessionUse: new SessionUse(storage, changes.clock),
+    cookies,
+    forms: new BrowserForms(rootSecret, issuer, cookies),
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Identity: people and how they prove who they are. Users and their memberships of tenants, passwords, sessions, and the
+ * pages on which somebody signs in, consents and signs out. Passkeys, one-time codes and upstream sign-in join here.
+ */
+export {
+  createIdentity,
+  type IdentityContext,
+  type IdentityOptions,
+  SIGN_IN_RATES,
+  type Throttle,
+} from './identity-context.ts'
+export {
+  createUser,
+  deleteUser,
+  setUserDisabled,
+  signOutEverywhere,
+  updateUser,
+  type UserInput,
+} from './change-users.ts'
+export { removeMembership, setMembership } from './change-memberships.ts'
+export { findUser, getUser, listUsers, membershipOf, tenantsOf } from './read-users.ts'
+export { setPassword } from './set-password.ts'
+export { accountName, displayName, type Membership, type User } from './user.ts'
+export { type BrowserRequest, currentSession, findLiveSession, type SignedIn } from './current-session.ts'
+export { endSession, signOut } from './end-session.ts'
+export { ACR_ONE_FACTOR, idleEndMs, type Session } from './session.ts'
+export { signIn, type SignInInput, type SignInOutcome } from './sign-in.ts'
+export { type Browser, BrowserForms, type FormRefusal } from './browser-forms.ts'
+export {
+  formSchema,
+  refuseOtherOrigin,
+  showSignIn,
+  SignInForm,
+  type SignInPlace,
+  takeSignIn,
+  TokenForm,
+} from './sign-in-form.ts'
+export type { Application } from './pages/application.ts'
+export { consentPage, type ConsentView, type TenantChoice } from './pages/consent-page.ts'
+export { isOpenIdScope, type ScopeGroup, scopeInWords, type ScopeView } from './pages/scope-words.ts'
+export { signInPage, type SignInProblem, type SignInView } from './pages/sign-in-page.ts'
+export { signedInPage, signedOutPage, signOutPage, type SignOutView } from './pages/sign-out-page.ts'
+export { pageRoutes } from './page-routes.ts'
+export { purgeIdentity } from './purge.ts'
+export { userPartsRoutes } from './user-parts-routes.ts'
+export { userRoutes } from './user-routes.ts'

@@ -1,0 +1,36 @@
+/** A person. Belongs to the deployment and is a member of tenants. */
+
+export interface User {
+  readonly id: string
+  /** As it was written; compared by `usernameKey`. A user has a username, an e-mail address, or both. */
+  readonly username: string | null
+  readonly email: string | null
+  /** For people: what pages call the user. */
+  readonly name: string
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** When the password was last set; null: there is none. The hash itself stays in the store. */
+  readonly passwordSetAtMs: number | null
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+  readonly disabledAtMs: number | null
+}
+
+export interface Membership {
+  readonly userId: string
+  readonly tenantId: string
+  readonly tenantName: string
+  readonly tenantDisabled: boolean
+  readonly roles: readonly string[]
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+}
+
+/** What a page calls somebody: never empty. */
+export function displayName({ name, username, email }: Pick<User, 'name' | 'username' | 'email'>): string {
+  return name || username || email || 'unnamed'
+}
+
+/** What tells the account from others of the same name. */
+export function accountName({ email, username, name }: Pick<User, 'name' | 'username' | 'email'>): string {
+  return email ?? username ?? name
+}

@@ -1,0 +1,172 @@
+/** Composition of the OAuth server: signing keys, presented tokens, clients' artifacts, the engine and its routes. */
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { ActivityLog } from './audit/index.ts'
+import { Artifacts } from './clients/index.ts'
+import type { Config } from './config.ts'
+import type { Clock } from './kernel/index.ts'
+import {
+  createIdentity,
+  currentSession,
+  findLiveSession,
+  findUser,
+  type IdentityContext,
+  pageRoutes,
+  SIGN_IN_RATES,
+  tenantsOf,
+  userPartsRoutes,
+  userRoutes,
+} from './identity/index.ts'
+import { TokenBuckets } from './limits/index.ts'
+import {
+  type Credentials,
+  interactionRoutes,
+  OAuthEngine,
+  type OAuthPorts,
+  oauthRoutes,
+  type People,
+} from './oauth/index.ts'
+import type { Changes, FeedReader } from './revocation/index.ts'
+import type { Idempotency, Storage } from './storage/index.ts'
+import {
+  findPresentedToken,
+  KeySealer,
+  signingKeyRoutes,
+  SigningKeys,
+  tendSigningKeys,
+  type TokenPorts,
+  TrustedIssuers,
+  verifyAccessToken,
+} from './tokens/index.ts'
+import type { Verifier } from './verify/index.ts'
+
+export interface OAuthParts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly rootSecret: string
+  readonly storage: Storage
+  readonly changes: Changes
+  readonly feed: FeedReader
+  readonly activity: ActivityLog
+  readonly verifier: Verifier
+  readonly idempotency: Idempotency
+  readonly server: FastifyInstance
+}
+
+export interface OAuth {
+  readonly engine: OAuthEngine
+  readonly artifacts: Artifacts
+  /** The due steps of signing keys, and what has expired: for upkeep. */
+  tend(): Promise<void>
+  close(): void
+}
+
+export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
+  const {
+    config,
+    clock,
+    logger,
+    rootSecret,
+    storage,
+    changes,
+    feed,
+    activity,
+    verifier,
+    server,
+    idempotency,
+  } = parts
+  const { issuer } = config
+  const allowLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(new URL(issuer).hostname)
+  const signingKeys = new SigningKeys(storage, rootSecret, clock)
+  const keyPorts = { storage, changes, sealer: new KeySealer(rootSecret) }
+  await tendSigningKeys(keyPorts)
+  await signingKeys.load()
+  const trustedIssuers = new TrustedIssuers({ storage, clock, guard: { allowLoopback } })
+  const identity = createIdentity({
+    storage,
+    changes,
+    activity,
+    issuer,
+    rootSecret,
+    throttles: {
+      account: new TokenBuckets(SIGN_IN_RATES.account, clock),
+      network: new TokenBuckets(SIGN_IN_RATES.network, clock),
+    },
+  })
+  const artifacts = new Artifacts(storage, changes, rootSecret)
+  const tokenPorts: TokenPorts = { storage, clock, signingKeys, trustedIssuers, issuer }
+  const ports: OAuthPorts = {
+    issuer,
+    rootSecret,
+    storage,
+    clock,
+    changes,
+    activity,
+    artifacts,
+    signingKeys,
+    credentials: credentialsOf(verifier, tokenPorts),
+    people: peopleOf(identity),
+    logger,
+    allowLoopback,
+  }
+  const engine = new OAuthEngine(ports)
+  signingKeyRoutes(server, { ...keyPorts, signingKeys })
+  oauthRoutes(server, engine, ports)
+  interactionRoutes(server, engine, { ...ports, identity })
+  pageRoutes(server, identity)
+  userRoutes(server, identity, idempotency)
+  userPartsRoutes(server, identity)
+  const stops = [signingKeys.follow(feed), () => engine.close()]
+  return {
+    engine,
+    artifacts,
+    async tend() {
+      await tendSigningKeys(keyPorts)
+      await artifacts.purge()
+    },
+    close() {
+      for (const stop of stops) stop()
+    },
+  }
+}
+
+function peopleOf(identity: IdentityContext): People {
+  const { storage, changes } = identity
+  return {
+    currentSession: (request) => currentSession(identity, request),
+    findSession: (id) => findLiveSession(storage, id, changes.clock.nowMs()),
+    findUser: (id) => findUser(storage, id),
+    tenantsOf: (userId) => tenantsOf(storage, userId),
+  }
+}
+
+function credentialsOf(verifier: Verifier, tokenPorts: TokenPorts): Credentials {
+  return {
+    async apiKey(credential, ip, resource) {
+      const decision = await verifier.verifyFresh({
+        credential,
+        resource,
+        scopes: [],
+        ip,
+        environment: 'any',
+        reach: { tenant: null, resources: null },
+      })
+      const { denial, presented } = decision
+      if (denial) return denial
+      if (!presented) throw new Error('A valid decision names what was presented.')
+      return presented
+    },
+    async accessToken(text) {
+      const presented = await findPresentedToken(tokenPorts, text)
+      if ('valid' in presented) return presented
+      const { issuer, clock, signingKeys } = tokenPorts
+      const verified = verifyAccessToken(text, signingKeys, { issuer, nowMs: clock.nowMs() })
+      if (!verified.valid) return verified
+      if (presented.revoked)
+        return { valid: false, code: 'revoked', detail: 'The credential has been revoked.' }
+      if (presented.disabled) return { valid: false, code: 'disabled', detail: 'The credential is disabled.' }
+      return { claims: verified.claims, presented }
+    },
+  }
+}

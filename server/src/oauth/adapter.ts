@@ -1,0 +1,96 @@
+/** The engine's storage: clients are ours, everything else is an artifact. One for each of its models. */
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
+import { type Artifacts, findClient } from '../clients/index.ts'
+import type { Clock } from '../kernel/index.ts'
+import type { Storage } from '../storage/index.ts'
+import { toMetadata } from './client-metadata.ts'
+import { evidence } from './evidence.ts'
+
+export interface AdapterPorts {
+  readonly storage: Storage
+  readonly clock: Clock
+  readonly artifacts: Artifacts
+}
+
+export function adapterFactory(ports: AdapterPorts): (model: string) => Adapter {
+  return (model) =>
+    model === 'Client' ? new ClientAdapter(ports.storage) : new ArtifactAdapter(ports, model)
+}
+
+class ArtifactAdapter implements Adapter {
+  readonly #ports: AdapterPorts
+  readonly #model: string
+
+  constructor(ports: AdapterPorts, model: string) {
+    this.#ports = ports
+    this.#model = model
+  }
+
+  async upsert(id: string, payload: AdapterPayload, expiresInSeconds: number): Promise<void> {
+    const { artifacts, clock } = this.#ports
+    const saved = await artifacts.save({
+      model: this.#model,
+      id,
+      payload: payload as Record<string, unknown>,
+      rsn: evidence().rsn,
+      expiresAtMs: clock.nowMs() + expiresInSeconds * 1000,
+    })
+    // Somebody else's misuse ended the grant while this request was under way.
+    if (!saved) throw new errors.InvalidGrant('the grant has ended')
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    return this.#ports.artifacts.find(this.#model, id) as Promise<AdapterPayload | undefined>
+  }
+
+  async findByUid(uid: string): Promise<AdapterPayload | undefined> {
+    return this.#ports.artifacts.findByUid(this.#model, uid) as Promise<AdapterPayload | undefined>
+  }
+
+  async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
+    return this.#ports.artifacts.findByUserCode(this.#model, userCode) as Promise<AdapterPayload | undefined>
+  }
+
+  /** The engine looked before it came here and ignores what this answers: only an exception stops the second of two. */
+  async consume(id: string): Promise<void> {
+    if ((await this.#ports.artifacts.consume(this.#model, id)) === 'consumed') return
+    if (this.#model === 'PushedAuthorizationRequest')
+      throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used')
+    throw new errors.InvalidGrant(`${this.#model} was presented twice`)
+  }
+
+  destroy(id: string): Promise<void> {
+    return this.#ports.artifacts.destroy(this.#model, id)
+  }
+
+  revokeByGrantId(grantId: string): Promise<void> {
+    return this.#ports.artifacts.revokeGrant(grantId, 'revoked')
+  }
+}
+
+/** Read from the primary each time: a client that was disabled a moment ago is not found. */
+class ClientAdapter implements Adapter {
+  readonly #storage: Storage
+
+  constructor(storage: Storage) {
+    this.#storage = storage
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    if (!id.startsWith('cli_')) return undefined
+    const client = await findClient(this.#storage, id)
+    return client && client.disabledAtMs === null ? (toMetadata(client) as AdapterPayload) : undefined
+  }
+
+  async findByUid(): Promise<undefined> {}
+  async findByUserCode(): Promise<undefined> {}
+
+  async upsert(): Promise<void> {
+    throw new errors.InvalidRequest('clients are registered by operators')
+  }
+  async destroy(): Promise<void> {
+    throw new errors.InvalidRequest('clients are deleted by operators')
+  }
+  async consume(): Promise<void> {}
+  async revokeByGrantId(): Promise<void> {}
+}

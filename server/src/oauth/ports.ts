@@ -1,0 +1,33 @@
+/** What the OAuth server works with; app.ts hands it the real things. */
+import type { FastifyBaseLogger } from 'fastify'
+import type { ActivityLog } from '../audit/index.ts'
+import type { Artifacts } from '../clients/index.ts'
+import type { Clock, Denial, Presented } from '../kernel/index.ts'
+import type { Changes } from '../revocation/index.ts'
+import type { Storage } from '../storage/index.ts'
+import type { AccessTokenClaims, SigningKeys } from '../tokens/index.ts'
+import type { People } from './people.ts'
+
+/** Credentials of ours that are presented to the token endpoint, or asked about: verify, without its cache. */
+export interface Credentials {
+  /** An API key that passes every check for this address. An imported one is found only with its resource. */
+  apiKey(text: string, ip: string, resource?: string): Promise<Presented | Denial>
+  /** An access token of ours (a JWT) that is good right now, whichever resource it is for. */
+  accessToken(text: string): Promise<{ claims: AccessTokenClaims; presented: Presented } | Denial>
+}
+
+export interface OAuthPorts {
+  readonly issuer: string
+  readonly rootSecret: string
+  readonly storage: Storage
+  readonly clock: Clock
+  readonly changes: Changes
+  readonly activity: Pick<ActivityLog, 'record'>
+  readonly artifacts: Artifacts
+  readonly signingKeys: SigningKeys
+  readonly credentials: Credentials
+  readonly people: People
+  readonly logger: Pick<FastifyBaseLogger, 'error' | 'warn'>
+  /** Client metadata documents and key sets are fetched from loopback too: where the deployment itself is on loopback. */
+  readonly allowLoopback: boolean
+}

@@ -1,0 +1,245 @@
+/**
+ * Races at the token endpoint: of many presentations of one thing at once, never two succeed, on SQLite and with two nodes
+ * on Postgres. The control has the guard taken out, and has to fail: it proves that these tests would notice.
+ *
+ * OAUTH_RACE_TRIES sets how many presentations of each kind there are in all; the default keeps the suite short, 1000 is
+ * what is run before a release.
+ */
+import assert from 'node:assert/strict'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { after, before, it } from 'node:test'
+import { SignJWT } from 'jose'
+import { onBothDatabases } from '../../test/databases.ts'
+import {
+  API,
+  basic,
+  claimsOf,
+  type Json,
+  newClient,
+  newResource,
+  openOAuthServer,
+  type OAuthServer,
+} from '../../test/oauth-server.ts'
+import { Artifacts } from '../clients/index.ts'
+import { withEvidence } from './evidence.ts'
+
+const TRIES = Number(process.env['OAUTH_RACE_TRIES'] ?? 200)
+const AT_ONCE = 8
+const CALLBACK = 'https://app.example.test/callback'
+const PASSWORD = 'correct horse battery'
+
+onBothDatabases('races', (fresh) => {
+  let nodes: OAuthServer[]
+  let web: Json
+  let service: Json
+  let userId: string
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const publicJwk = keys.publicKey.export({ format: 'jwk' })
+
+  before(async () => {
+    const database = await fresh()
+    const first = await openOAuthServer(database)
+    nodes = database.dialect === 'postgres' ? [first, await first.secondNode()] : [first]
+    await newResource(first)
+    web = await newClient(first, { kind: 'web', redirect_uris: [CALLBACK], resources: [{ resource: API }] })
+    service = await newClient(first, {
+      auth_method: 'private_key_jwt',
+      jwks: { keys: [{ ...publicJwk, alg: 'ES256', kid: 'one' }] },
+      resources: [{ resource: API }],
+    })
+    const user = await first.manage('POST', '/v1/users', { username: 'ada', name: 'Ada' })
+    await first.manage('POST', `/v1/users/${user.id}/password`, { password: PASSWORD })
+    await first.manage('PUT', `/v1/users/${user.id}/tenants/${web.tenant}`, { roles: [] })
+    userId = user.id
+  })
+  after(() => Promise.all(nodes.map((node) => node.close())))
+
+  const first = (): OAuthServer => nodes[0] as OAuthServer
+  const verifier = 'v'.repeat(43)
+
+  /** A grant with a code, made as the engine makes them: signing in a thousand times is another test. */
+  const newCode = async (): Promise<{ code: string; gid: string }> => {
+    const { provider } = first().deployment.oauth.engine
+    const request = { ip: '127.0.0.1', requestId: 'test', route: 'test' }
+    return withEvidence(first().deployment.storage, request, async () => {
+      const client = await provider.Client.find(web.id)
+      const grant = new provider.Grant({ accountId: userId, clientId: web.id })
+      Object.assign(grant, { tenant: web.tenant })
+      grant.addResourceScope(API, 'orders:read')
+      const gid = await grant.save()
+      const code = new provider.AuthorizationCode({
+        accountId: userId,
+        client: client as never,
+        grantId: gid,
+        redirectUri: CALLBACK,
+        scope: 'orders:read',
+        resource: API as never,
+        codeChallenge: createHash('sha256').update(verifier).digest('base64url'),
+        codeChallengeMethod: 'S256',
+      } as never)
+      return { code: await code.save(), gid }
+    })
+  }
+  const redeem = (code: string) => (node: OAuthServer) =>
+    node.form(
+      '/token',
+      { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: verifier },
+      basic(web.id, web.client_secret),
+    )
+  const refresh = (token: string) => (node: OAuthServer) =>
+    node.form(
+      '/token',
+      { grant_type: 'refresh_token', refresh_token: token },
+      basic(web.id, web.client_secret),
+    )
+
+  /** The same request many times at once, over all nodes; answers the bodies of those that succeeded. */
+  const race = async (
+    send: (node: OAuthServer) => ReturnType<OAuthServer['form']>,
+    tries: number,
+  ): Promise<Json[]> => {
+    const answers = await Promise.all(
+      Array.from({ length: tries }, (_, index) => send(nodes[index % nodes.length] as OAuthServer)),
+    )
+    for (const { status, body } of answers)
+      assert.ok(status === 200 || status === 400 || status === 401, JSON.stringify(body))
+    return answers.filter(({ status }) => status === 200).map(({ body }) => body)
+  }
+  const isActive = async (token: string): Promise<boolean> =>
+    (await first().form('/introspect', { token }, basic(web.id, web.client_secret))).body.active
+
+  const rounds = Math.ceil(TRIES / AT_ONCE)
+
+  it(`redeems one code once (${TRIES} tries), and the second presentation ends what the first got`, async () => {
+    let wins = 0
+    for (let round = 0; round < rounds; round++) {
+      const { code } = await newCode()
+      const won = await race(redeem(code), AT_ONCE)
+      wins += won.length
+      assert.ok(won.length <= 1, `${won.length} successes`)
+      if (round % 10 !== 0) continue
+      for (const { access_token: token, refresh_token: refreshToken } of won) {
+        assert.equal(await isActive(token), false)
+        assert.equal((await refresh(refreshToken)(first())).status, 400)
+      }
+    }
+    // A race that nobody ever wins would prove nothing.
+    assert.ok(wins > 0)
+  })
+
+  it(`takes one refresh token once (${TRIES} tries), and the second presentation ends the grant`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const { code } = await newCode()
+      const { body } = await redeem(code)(first())
+      const won = await race(refresh(body.refresh_token), AT_ONCE)
+      assert.ok(won.length <= 1, `${won.length} successes`)
+      if (round % 10 !== 0) continue
+      assert.equal(await isActive(body.access_token), false)
+      for (const { access_token: token, refresh_token: refreshToken } of won) {
+        assert.equal(await isActive(token), false)
+        assert.equal((await refresh(refreshToken)(first())).status, 400)
+      }
+    }
+  })
+
+  const signed = (claims: Record<string, unknown>, header: Record<string, unknown>) =>
+    new SignJWT(claims).setProtectedHeader({ alg: 'ES256', ...header }).sign(keys.privateKey)
+  const assertion = () => {
+    const now = Math.floor(Date.now() / 1000)
+    return signed(
+      {
+        iss: service.id,
+        sub: service.id,
+        aud: first().issuer,
+        jti: randomBytes(12).toString('base64url'),
+        iat: now,
+        exp: now + 60,
+      },
+      { kid: 'one' },
+    )
+  }
+  const withAssertion = (client_assertion: string) => (node: OAuthServer) =>
+    node.form('/token', {
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion,
+    })
+
+  it(`takes one client assertion once (${TRIES} tries)`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const won = await race(withAssertion(await assertion()), AT_ONCE)
+      assert.equal(won.length, 1)
+    }
+  })
+
+  it(`takes one DPoP proof once (${TRIES} tries), and binds the token to its key`, async () => {
+    const holder = await newClient(first(), { resources: [{ resource: API }], dpop_bound: true })
+    for (let round = 0; round < rounds; round++) {
+      const proof = await signed(
+        {
+          htm: 'POST',
+          htu: `${first().issuer}/token`,
+          jti: randomBytes(12).toString('base64url'),
+          iat: Math.floor(Date.now() / 1000),
+        },
+        { typ: 'dpop+jwt', jwk: publicJwk },
+      )
+      const won = await race(
+        (node) =>
+          node.form(
+            '/token',
+            { grant_type: 'client_credentials' },
+            { ...basic(holder.id, holder.client_secret), dpop: proof },
+          ),
+        AT_ONCE,
+      )
+      assert.equal(won.length, 1)
+      assert.equal(won[0].token_type, 'DPoP')
+      assert.match(claimsOf(won[0].access_token).cnf.jkt, /^[\w-]{43}$/)
+    }
+  })
+
+  it('control: with the guards taken out, one code, one refresh token and one assertion succeed more than once', async () => {
+    const artifacts = nodes.map((node) => node.deployment.oauth.artifacts)
+    const { consume, seeOnce } = Artifacts.prototype
+    // What the engine's own storage does: it marks, and tells nobody that it was marked before.
+    for (const one of artifacts) {
+      one.consume = async () => 'consumed'
+      one.seeOnce = async (model, id, expiresAtMs) => {
+        await seeOnce.call(one, model, id, expiresAtMs)
+        return true
+      }
+    }
+    try {
+      const { code } = await newCode()
+      const redeemed = await race(redeem(code), AT_ONCE)
+      assert.ok(redeemed.length > 1, 'codes')
+      assert.ok(new Set(redeemed.map((body) => body.access_token)).size > 1)
+      assert.ok((await race(refresh(redeemed[0].refresh_token), AT_ONCE)).length > 1, 'refresh tokens')
+      assert.ok((await race(withAssertion(await assertion()), AT_ONCE)).length > 1, 'assertions')
+    } finally {
+      for (const one of artifacts) Object.assign(one, { consume, seeOnce })
+    }
+  })
+
+  it('keeps nothing that was made under a grant while it ended', async () => {
+    const { code, gid } = await newCode()
+    await redeem(code)(first())
+    await first().deployment.oauth.artifacts.revokeGrant(gid, 'test')
+    const left = await first()
+      .deployment.storage.read<{ oauth_artifacts: { grant_id: string | null } }>()
+      .selectFrom('oauth_artifacts')
+      .select('grant_id')
+      .where('grant_id', '=', gid)
+      .execute()
+    assert.equal(left.length, 0)
+    const saved = await first().deployment.oauth.artifacts.save({
+      model: 'RefreshToken',
+      id: 'late',
+      payload: { grantId: gid },
+      rsn: 0,
+      expiresAtMs: Date.now() + 60_000,
+    })
+    assert.equal(saved, false)
+  })
+})

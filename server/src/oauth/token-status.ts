@@ -1,0 +1,111 @@
+/**
+ * Introspection (RFC 7662) and revocation (RFC 7009) of every token. The engine answers for what it stores; for a JWT it
+ * authenticates the client and then gives up with `unsupported_token_type`: from there on the answer is ours.
+ */
+import type { Provider } from 'oidc-provider'
+import { errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { type ChangeMaker, coarseNetwork } from '../kernel/index.ts'
+import type { AccessTokenClaims } from '../tokens/index.ts'
+import { type EngineClient, privilegesOf } from './client-metadata.ts'
+import { evidence } from './evidence.ts'
+import type { OAuthPorts } from './ports.ts'
+import { resourceOfUri } from './resource-servers.ts'
+
+interface StoredToken {
+  readonly clientId: string
+  readonly aud?: string
+  readonly extra?: { readonly tenant?: string }
+}
+
+/** A client may ask about its own tokens, and about those for APIs that it serves, within its tenant. */
+export function mayIntrospect(storage: OAuthPorts['storage']) {
+  return async (_ctx: unknown, client: EngineClient, token: StoredToken): Promise<boolean> => {
+    if (token.clientId === client.clientId) return true
+    if (token.aud === undefined) return false
+    const resource = await resourceOfUri(storage, token.aud)
+    return resource !== undefined && serves(client, resource.id, token.extra?.tenant)
+  }
+}
+
+/** RFC 7009, section 2.1: a token that was issued to another client is refused, and the client is told. */
+export function mayRevoke(_ctx: unknown, client: EngineClient, token: StoredToken): boolean {
+  if (token.clientId !== client.clientId) throw new errors.InvalidRequest(NOT_YOURS)
+  return true
+}
+
+const NOT_YOURS = 'this token was issued to another client'
+
+function serves(client: EngineClient, resourceId: string, tenant: string | undefined): boolean {
+  const privileges = privilegesOf(client)
+  if (!privileges?.introspects.includes(resourceId)) return false
+  return privileges.tenantId === null || privileges.tenantId === tenant
+}
+
+/** Completes the engine's two endpoints, on one provider. */
+export function answerForJwts(provider: Provider, ports: OAuthPorts): void {
+  provider.use(async (koaContext, next) => {
+    await next()
+    const ctx = koaContext as unknown as KoaContextWithOIDC
+    const refused = ctx.body as { error?: string } | undefined
+    if (refused?.error !== 'unsupported_token_type') return
+    const token = String(ctx.oidc.params?.['token'])
+    const client = ctx.oidc.client as unknown as EngineClient
+    if (ctx.oidc.route === 'introspection') await introspect(ports, ctx, client, token)
+    if (ctx.oidc.route === 'revocation') await revoke(ports, ctx, client, token)
+  })
+}
+
+async function introspect(
+  { credentials }: OAuthPorts,
+  ctx: KoaContextWithOIDC,
+  client: EngineClient,
+  token: string,
+): Promise<void> {
+  const found = await credentials.accessToken(token)
+  ctx.status = 200
+  ctx.body = { active: false }
+  if ('valid' in found) return
+  const { claims, presented } = found
+  const own = claims.client_id === client.clientId
+  if (!own && !serves(client, presented.resourceId, claims.tenant)) return
+  // Where it stands in the feed, and what it descends from, is between us and verifiers.
+  const { rsn: _, anc: __, ...told } = claims
+  ctx.body = {
+    active: true,
+    ...told,
+    scope: presented.principal.scopes.join(' '),
+    token_type: claims.cnf ? 'DPoP' : 'Bearer',
+  }
+}
+
+/** What is not good any more, or never was, is revoked already: 200 (RFC 7009, section 2.2). */
+async function revoke(
+  ports: OAuthPorts,
+  ctx: KoaContextWithOIDC,
+  client: EngineClient,
+  token: string,
+): Promise<void> {
+  const found = await ports.credentials.accessToken(token)
+  if (!('valid' in found) && found.claims.client_id !== client.clientId) {
+    ctx.status = 400
+    ctx.body = { error: 'invalid_request', error_description: NOT_YOURS }
+    return
+  }
+  if (!('valid' in found)) await endToken(ports, found.claims)
+  ctx.status = 200
+  ctx.body = ''
+  ctx.type = 'text'
+}
+
+async function endToken({ storage, changes }: OAuthPorts, claims: AccessTokenClaims): Promise<void> {
+  const by: ChangeMaker = { type: 'system', id: 'system', network: coarseNetwork(evidence().ip) }
+  await storage.write(async (tx) => {
+    changes.record(tx, by, {
+      action: 'token.revoked',
+      tenant: claims.tenant,
+      target: { type: 'token', id: claims.jti },
+      data: { client: claims.client_id, sub: claims.sub },
+      feed: { kind: 'token', key: claims.jti, effect: 'revoked' },
+    })
+  })
+}

@@ -1,0 +1,116 @@
+/**
+ * Fetches JSON from an address that somebody else chose, without lending them this machine's place in the network: https
+ * alone, public addresses alone, and the connection goes to the very address that was checked (a name that answers
+ * differently the second time gains nothing). No redirects, bounded in bytes and time, no proxy, no cookies.
+ */
+import { lookup } from 'node:dns/promises'
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps, type RequestOptions } from 'node:https'
+import type { LookupFunction } from 'node:net'
+import type ipaddr from 'ipaddr.js'
+import { parseAddress } from '../kernel/index.ts'
+
+export interface FetchGuard {
+  /** Lets http and https reach loopback: only where the deployment itself is on loopback. */
+  readonly allowLoopback: boolean
+  /** Names to addresses; the system's resolver unless told. */
+  readonly resolve?: (host: string) => Promise<readonly { readonly address: string }[]>
+  readonly timeoutMs?: number
+  readonly largestBytes?: number
+}
+
+/** Why nothing was fetched: for the operator's log, not for a stranger. */
+export class FetchRefused extends Error {
+  override readonly name = 'FetchRefused'
+}
+
+const TIMEOUT_MS = 5_000
+const LARGEST_BYTES = 262_144
+
+/** Throws `FetchRefused`, or an error of the network. */
+export async function fetchGuardedJson(url: string, guard: FetchGuard): Promise<unknown> {
+  const target = checkUrl(url, guard)
+  const address = await checkedAddress(target, guard)
+  const text = await get(target, address, guard)
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    throw new FetchRefused(`${target.origin} did not answer JSON.`)
+  }
+}
+
+/** Whether the URL may be asked at all; throws otherwise. Says nothing about where its name leads. */
+export function checkUrl(url: string, { allowLoopback }: Pick<FetchGuard, 'allowLoopback'>): URL {
+  if (!URL.canParse(url) || url.length > 2_048) throw new FetchRefused('This is not a URL.')
+  const target = new URL(url)
+  if (target.username !== '' || target.password !== '')
+    throw new FetchRefused('A URL may not hold a password.')
+  if (target.hash !== '') throw new FetchRefused('A URL to fetch has no fragment.')
+  if (target.protocol !== 'https:' && !(target.protocol === 'http:' && allowLoopback))
+    throw new FetchRefused('Only https is fetched.')
+  return target
+}
+
+async function checkedAddress(target: URL, guard: FetchGuard): Promise<string> {
+  const host = target.hostname.replace(/^\[(.*)\]$/, '$1')
+  const resolve = guard.resolve ?? ((name: string) => lookup(name, { all: true }))
+  const addresses = parseAddress(host) ? [host] : (await resolve(host)).map(({ address }) => address)
+  // All of them: a name with one public address must not bring its private one along.
+  const refused = addresses.find((address) => !mayReach(address, target, guard))
+  if (refused !== undefined || addresses.length === 0)
+    throw new FetchRefused(`${target.hostname} leads to an address that may not be reached from here.`)
+  return addresses[0] as string
+}
+
+function mayReach(address: string, { protocol }: URL, { allowLoopback }: FetchGuard): boolean {
+  const parsed = parseAddress(address)
+  if (!parsed) return false
+  const range = parsed.range()
+  if (range === 'loopback') return allowLoopback
+  return range === 'unicast' && isAllotted(parsed) && protocol === 'https:'
+}
+
+/**
+ * `unicast` is what is left when every reserved, private, translated and tunnelled block is taken away; of IPv6, only
+ * 2000::/3 has been given to anybody (the old `::a.b.c.d` is outside of it).
+ */
+function isAllotted(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  return address.kind() === 'ipv4' || ((address.toByteArray()[0] as number) & 0xe0) === 0x20
+}
+
+async function get(target: URL, address: string, guard: FetchGuard): Promise<string> {
+  const { timeoutMs = TIMEOUT_MS, largestBytes = LARGEST_BYTES } = guard
+  const family = address.includes(':') ? 6 : 4
+  const pinned: LookupFunction = (_host, options, callback) =>
+    options.all ? callback(null, [{ address, family }]) : callback(null, address, family)
+  const options: RequestOptions = {
+    method: 'GET',
+    agent: false,
+    lookup: pinned,
+    signal: AbortSignal.timeout(timeoutMs),
+    headers: { accept: 'application/json', 'user-agent': 'postern' },
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const request = target.protocol === 'https:' ? requestHttps : requestHttp
+  request(target, options, (response) => {
+    if (response.statusCode !== 200) {
+      response.destroy()
+      return reject(new FetchRefused(`${target.origin} answered ${response.statusCode}.`))
+    }
+    const chunks: Buffer[] = []
+    let bytes = 0
+    response.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      chunks.push(chunk)
+      if (bytes <= largestBytes) return
+      reject(new FetchRefused(`${target.origin} answered more than ${largestBytes} bytes.`))
+      response.destroy()
+    })
+    response.on('error', reject)
+    response.on('close', () => reject(new FetchRefused(`${target.origin} broke off.`)))
+    response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+  })
+    .on('error', reject)
+    .end()
+  return promise
+}

@@ -1,0 +1,24 @@
+/**
+ * Tokens: the keys that sign access tokens and how they rotate, the JWKS, the at+jwt profile (RFC 9068), and the issuers
+ * besides ourselves whose tokens are accepted. What it promises is in docs/tokens.md.
+ */
+export { type AccessTokenClaims, type ActClaim, MOST_ANCESTORS } from './access-token.ts'
+export {
+  ensureSigningKey,
+  revokeSigningKey,
+  rotateSigningKey,
+  type SigningKeyPorts,
+  tendSigningKeys,
+} from './change-signing-keys.ts'
+export { findPresentedToken } from './find-presented-token.ts'
+export { type FetchGuard, fetchGuardedJson, FetchRefused } from './guarded-fetch.ts'
+export { KeySealer } from './key-sealer.ts'
+export { AncestorEnded, mintAccessToken, type MintOptions, TokenTooLarge } from './mint-access-token.ts'
+export type { PresentedToken, TokenPorts } from './present-token.ts'
+export { resealSigningKeys } from './reseal-signing-keys.ts'
+export { signingKeyRoutes } from './routes.ts'
+export { ROTATION, type RotationRules, SIGNING_ALGORITHMS, type SigningAlgorithm } from './signing-key.ts'
+export { type PrivateJwk, SigningKeys, type VerificationKeys } from './signing-keys.ts'
+export { trustedIssuerRoutes } from './trusted-issuer-routes.ts'
+export { TrustedIssuers } from './trusted-issuers.ts'
+export { verifyAccessToken, type VerifiedToken } from './verify-access-token.ts'
