@@ -70,11 +70,13 @@ export const verify: Bench = {
       against('Postern / bare', ratios(rates(halves.postern), rates(halves.bare)), '×', { atLeast: 0.6 }),
       { what: 'bare, processor time', value: spread(halves.bare.cpuMicros), unit: 'µs/req' },
       { what: 'Postern, processor time', value: spread(halves.postern.cpuMicros), unit: 'µs/req' },
-      {
-        what: 'bare / Postern, by processor time',
-        value: ratios(halves.bare.cpuMicros, halves.postern.cpuMicros),
-        unit: '×',
-      },
+      // The same ratio for a core of its own: on a busy machine the rates above are shared out by chance.
+      against(
+        'Postern / bare, by processor time',
+        ratios(halves.bare.cpuMicros, halves.postern.cpuMicros),
+        '×',
+        { atLeast: 0.6 },
+      ),
       { what: 'bare, core busy', value: spread(halves.bare.busy), unit: '%' },
       { what: 'Postern, core busy', value: spread(halves.postern.busy), unit: '%' },
       {

@@ -134,8 +134,8 @@ class SqliteThread implements SqlConnection {
     })
     worker.unref()
     worker.on('message', (reply: ThreadReply) => this.#settle(reply))
-    worker.on('error', (error) => this.#fail(error))
-    worker.on('exit', (code) => this.#fail(new Error(`The SQLite thread ended with code ${code}.`)))
+    worker.on('error', (error) => this.#fail(worker, error))
+    worker.on('exit', (code) => this.#fail(worker, new Error(`The SQLite thread ended with code ${code}.`)))
     return worker
   }
 
@@ -147,7 +147,9 @@ class SqliteThread implements SqlConnection {
     else waiting?.resolve(reply)
   }
 
-  #fail(error: unknown): void {
+  /** An error is followed by the exit: by then another thread may be at work, which has nothing to do with it. */
+  #fail(worker: Worker, error: unknown): void {
+    if (this.#worker !== worker) return
     this.#worker = undefined
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()

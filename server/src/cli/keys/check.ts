@@ -20,7 +20,7 @@ async function check(cli: Cli, given: string | undefined): Promise<ExitCode> {
       'Arguments are seen by other users and kept in the history of the shell: revoke the key if it is in use, and next time give - and pipe it in.',
     )
   const text = given === undefined || given === '-' ? await readSecret(cli.io, 'Key (not shown): ') : given
-  const { hasKeyForm, parseKey } = await import('../../api-keys/index.ts')
+  const { parseKey, resemblesKey } = await import('../../api-keys/index.ts')
   const parsed = parseKey(text)
   if (parsed) {
     const { prefix, environment, lookup } = parsed
@@ -34,7 +34,7 @@ async function check(cli: Cli, given: string | undefined): Promise<ExitCode> {
       ])
     return EXIT.ok
   }
-  const reason = hasKeyForm(text)
+  const reason = resemblesKey(text)
     ? 'it has a typing error, or a part of it is missing: its length or checksum is wrong'
     : 'it is not a key of Postern; an imported one cannot be checked offline'
   if (out.isJson) await out.json({ ok: false, reason })
