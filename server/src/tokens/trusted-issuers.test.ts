@@ -286,6 +286,7 @@ onBothDatabases('trusted issuers', (fresh) => {
     assert.equal('code' in answer && answer.code, 'wrong_resource')
     node.clock.advance(1)
     await change([AUDIENCE])
+    await Promise.all([node.trustedIssuers.load(), other.trustedIssuers.load()])
   })
 
   it('refuses everything of a deleted issuer at once, on both nodes', async () => {
