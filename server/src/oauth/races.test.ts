@@ -59,7 +59,7 @@ onBothDatabases('races', (fresh) => {
 
   /** A grant with a code, made as the engine makes them: signing in a thousand times is another test. */
   const newCode = async (): Promise<{ code: string; gid: string }> => {
-    const { provider } = first().deployment.oauth.engine
+    const { provider } = await first().deployment.oauth.engine.load()
     const request = { ip: '127.0.0.1', requestId: 'test', route: 'test' }
     return withEvidence(first().deployment.storage, request, async () => {
       const client = await provider.Client.find(web.id)
