@@ -19,14 +19,15 @@ export function onBothDatabases(name: string, define: (fresh: () => Promise<Test
   for (const dialect of ['sqlite', 'postgres'] as const) {
     describe(`${name} (${dialect})`, () => {
       const made: TestDatabase[] = []
-      after(async () => {
-        await Promise.all(made.map((database) => database.drop()))
-        if (dialect === 'postgres') await stopPostgres()
-      })
       define(async () => {
         const database = dialect === 'sqlite' ? freshSqlite() : await freshPostgres()
         made.push(database)
         return database
+      })
+      // After the suite's own hooks, which let go of the databases.
+      after(async () => {
+        await Promise.all(made.map((database) => database.drop()))
+        if (dialect === 'postgres') await stopPostgres()
       })
     })
   }
