@@ -3,7 +3,6 @@
  * on Postgres. The control has the guard taken out, and has to fail: it proves that these tests would notice.
  *
  * OAUTH_RACE_TRIES sets how many presentations of each kind there are in all: fewer while working on something else.
- * what is run before a release.
  */
 import assert from 'node:assert/strict'
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
