@@ -14,6 +14,7 @@ import {
   pageRoutes,
   purgeIdentity,
   SIGN_IN_RATES,
+  signOut,
   tenantsOf,
   userPartsRoutes,
   userRoutes,
@@ -110,6 +111,9 @@ function peopleOf(identity: IdentityContext): People {
   const { storage, changes } = identity
   return {
     currentSession: (request) => currentSession(identity, request),
+    async signOut(request) {
+      await signOut(identity, request)
+    },
     findSession: (id) => findLiveSession(storage, id, changes.clock.nowMs()),
     findUser: (id) => findUser(storage, id),
     tenantsOf: (userId) => tenantsOf(storage, userId),
