@@ -174,13 +174,13 @@ onBothDatabases('the feed', (fresh) => {
     node.clock.advance(3 * 86_400_000)
     await Promise.all(Array.from({ length: 600 }, () => change(node)))
     node.clock.advance(3 * 86_400_000)
-    const results = await Promise.allSettled([
-      ...[node, second].flatMap((on) => [
+    const results = await Promise.allSettled(
+      [node, second].flatMap((on) => [
         purgeFeed(on.deployment.storage, node.clock),
         ...Array.from({ length: 20 }, () => issueKey(on, api)),
         ...Array.from({ length: 20 }, () => change(on)),
       ]),
-    ])
+    )
     assert.deepEqual(
       results.filter(({ status }) => status === 'rejected'),
       [],
