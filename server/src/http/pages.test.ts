@@ -66,7 +66,12 @@ describe('pages', () => {
   test('say how each of the four may call, and what is not in this version', async () => {
     const { body } = await site().server.inject('/')
     assert.equal(body.match(/<section class="card">/g)?.length, 4)
-    for (const text of ['keys create', 'clients create', 'token-exchange', 'passkeys and other providers come next'])
+    for (const text of [
+      'keys create',
+      'clients create',
+      'token-exchange',
+      'passkeys and other providers come next',
+    ])
       assert.ok(body.includes(text), text)
   })
 

@@ -1,5 +1,5 @@
 /** What the OAuth server works with; app.ts hands it the real things. */
-import type { FastifyBaseLogger } from 'fastify'
+import type { Logger } from 'pino'
 import type { ActivityLog } from '../audit/index.ts'
 import type { Artifacts } from '../clients/index.ts'
 import type { Clock, Denial, Presented } from '../kernel/index.ts'
@@ -27,7 +27,7 @@ export interface OAuthPorts {
   readonly signingKeys: SigningKeys
   readonly credentials: Credentials
   readonly people: People
-  readonly logger: Pick<FastifyBaseLogger, 'error' | 'warn'>
+  readonly logger: Pick<Logger, 'error' | 'warn'>
   /** Client metadata documents and key sets are fetched from loopback too: where the deployment itself is on loopback. */
   readonly allowLoopback: boolean
 }
