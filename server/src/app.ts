@@ -49,6 +49,8 @@ import {
 } from './storage/index.ts'
 import { tenantRoutes } from './tenants/index.ts'
 import { startUpkeep } from './upkeep.ts'
+import { openTokens } from './token-parts.ts'
+import { findPresentedToken } from './tokens/index.ts'
 import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
 
 export interface OpenOptions {
@@ -142,7 +144,9 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   metrics.watchFeedAge(() => feed.ageMs() / 1000)
   const activity = new ActivityLog(storage, clock)
   const keyUse = new KeyUse(storage, clock)
-  const verifier = new Verifier({ storage, peppers, feed, clock })
+  const tokens = await openTokens({ config, clock, logger, rootSecret, storage, changes, feed })
+  const findToken = (text: string) => findPresentedToken(tokens.ports, text)
+  const verifier = new Verifier({ storage, peppers, feed, clock, findToken })
   const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))
   const systemToken = options.asSystem ? randomBytes(32).toString('base64url') : undefined
 
@@ -167,16 +171,17 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   pepperRoutes(server, keyPorts)
   clientRoutes(server, { storage, changes, idempotency })
   auditRoutes(server, storage)
-  const oauth = await openOAuth({
+  tokens.mount(server, idempotency)
+  const oauth = openOAuth({
     config,
     clock,
     logger,
     rootSecret,
     storage,
     changes,
-    feed,
     activity,
     verifier,
+    tokens,
     idempotency,
     server,
   })
@@ -196,7 +201,10 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         clock,
         feed,
         idempotency,
-        oauth,
+        tend: async () => {
+          await tokens.tend()
+          await oauth.tend()
+        },
         headFolder: onSqlite ? config.dataDir : undefined,
         warn: (message, error) => logger.warn({ err: error }, message),
       })
@@ -214,7 +222,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     firstKeys,
     async close() {
       await server.close()
-      oauth.close()
+      await oauth.close()
+      tokens.close()
       await keyUse.stop()
       await activity.stop()
       stopUpkeep?.()

@@ -1,4 +1,4 @@
-/** Composition of the OAuth server: signing keys, presented tokens, clients' artifacts, the engine and its routes. */
+/** Composition of the OAuth server: people, clients' artifacts, the engine and its routes. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { ActivityLog } from './audit/index.ts'
@@ -12,7 +12,9 @@ import {
   findUser,
   type IdentityContext,
   pageRoutes,
+  purgeIdentity,
   SIGN_IN_RATES,
+  signOut,
   tenantsOf,
   userPartsRoutes,
   userRoutes,
@@ -21,23 +23,15 @@ import { TokenBuckets } from './limits/index.ts'
 import {
   type Credentials,
   interactionRoutes,
-  OAuthEngine,
+  LazyEngine,
   type OAuthPorts,
   oauthRoutes,
   type People,
 } from './oauth/index.ts'
-import type { Changes, FeedReader } from './revocation/index.ts'
+import type { Changes } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
-import {
-  findPresentedToken,
-  KeySealer,
-  signingKeyRoutes,
-  SigningKeys,
-  tendSigningKeys,
-  type TokenPorts,
-  TrustedIssuers,
-  verifyAccessToken,
-} from './tokens/index.ts'
+import { findPresentedToken, type TokenPorts, verifyAccessToken } from './tokens/index.ts'
+import type { Tokens } from './token-parts.ts'
 import type { Verifier } from './verify/index.ts'
 
 export interface OAuthParts {
@@ -47,42 +41,25 @@ export interface OAuthParts {
   readonly rootSecret: string
   readonly storage: Storage
   readonly changes: Changes
-  readonly feed: FeedReader
   readonly activity: ActivityLog
   readonly verifier: Verifier
+  readonly tokens: Tokens
   readonly idempotency: Idempotency
   readonly server: FastifyInstance
 }
 
 export interface OAuth {
-  readonly engine: OAuthEngine
+  readonly engine: LazyEngine
   readonly artifacts: Artifacts
-  /** The due steps of signing keys, and what has expired: for upkeep. */
+  /** Sweeps what has expired: for upkeep. */
   tend(): Promise<void>
-  close(): void
+  close(): Promise<void>
 }
 
-export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
-  const {
-    config,
-    clock,
-    logger,
-    rootSecret,
-    storage,
-    changes,
-    feed,
-    activity,
-    verifier,
-    server,
-    idempotency,
-  } = parts
+export function openOAuth(parts: OAuthParts): OAuth {
+  const { config, clock, logger, rootSecret, storage, changes } = parts
+  const { activity, verifier, tokens, server, idempotency } = parts
   const { issuer } = config
-  const allowLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(new URL(issuer).hostname)
-  const signingKeys = new SigningKeys(storage, rootSecret, clock)
-  const keyPorts = { storage, changes, sealer: new KeySealer(rootSecret) }
-  await tendSigningKeys(keyPorts)
-  await signingKeys.load()
-  const trustedIssuers = new TrustedIssuers({ storage, clock, guard: { allowLoopback } })
   const identity = createIdentity({
     storage,
     changes,
@@ -95,7 +72,6 @@ export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
     },
   })
   const artifacts = new Artifacts(storage, changes, rootSecret)
-  const tokenPorts: TokenPorts = { storage, clock, signingKeys, trustedIssuers, issuer }
   const ports: OAuthPorts = {
     issuer,
     rootSecret,
@@ -104,29 +80,29 @@ export async function openOAuth(parts: OAuthParts): Promise<OAuth> {
     changes,
     activity,
     artifacts,
-    signingKeys,
-    credentials: credentialsOf(verifier, tokenPorts),
+    signingKeys: tokens.signingKeys,
+    credentials: credentialsOf(verifier, tokens.ports),
     people: peopleOf(identity),
     logger,
-    allowLoopback,
+    allowLoopback: tokens.allowLoopback,
   }
-  const engine = new OAuthEngine(ports)
-  signingKeyRoutes(server, { ...keyPorts, signingKeys })
+  const engine = new LazyEngine(ports)
   oauthRoutes(server, engine, ports)
   interactionRoutes(server, engine, { ...ports, identity })
   pageRoutes(server, identity)
   userRoutes(server, identity, idempotency)
   userPartsRoutes(server, identity)
-  const stops = [signingKeys.follow(feed), () => engine.close()]
+  identity.sessionUse.start()
   return {
     engine,
     artifacts,
     async tend() {
-      await tendSigningKeys(keyPorts)
       await artifacts.purge()
+      await purgeIdentity(storage, clock)
     },
-    close() {
-      for (const stop of stops) stop()
+    async close() {
+      await identity.sessionUse.stop()
+      await engine.close()
     },
   }
 }
@@ -135,6 +111,9 @@ function peopleOf(identity: IdentityContext): People {
   const { storage, changes } = identity
   return {
     currentSession: (request) => currentSession(identity, request),
+    async signOut(request) {
+      await signOut(identity, request)
+    },
     findSession: (id) => findLiveSession(storage, id, changes.clock.nowMs()),
     findUser: (id) => findUser(storage, id),
     tenantsOf: (userId) => tenantsOf(storage, userId),

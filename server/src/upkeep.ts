@@ -9,7 +9,8 @@ export interface UpkeepPorts {
   readonly clock: Clock
   readonly feed: FeedReader
   readonly idempotency: Idempotency
-  readonly oauth: { tend(): Promise<void> }
+  /** What the parts have to sweep or to rotate. */
+  tend(): Promise<void>
   /** Where the head is noted; undefined with Postgres, which tells of a restore itself. */
   readonly headFolder: string | undefined
   warn(message: string, error: unknown): void
@@ -20,7 +21,7 @@ const NOTE_MS = 1_000
 
 /** Starts both; the answer stops them. Safe to run in several processes at once. */
 export function startUpkeep(ports: UpkeepPorts): () => void {
-  const { storage, clock, feed, idempotency, oauth, headFolder, warn } = ports
+  const { storage, clock, feed, idempotency, tend, headFolder, warn } = ports
   let noted = 0
   const note = (): void => {
     if (headFolder === undefined || feed.position === noted) return
@@ -36,7 +37,7 @@ export function startUpkeep(ports: UpkeepPorts): () => void {
       await purgeFeed(storage, clock)
       await idempotency.purge()
       await purgeDeletedParents(storage)
-      await oauth.tend()
+      await tend()
     } catch (error) {
       warn('upkeep will be tried again in a minute', error)
     }

@@ -2,7 +2,8 @@
  * Rotating many keys as a stream of lines, each new key shown once. With an Idempotency-Key every batch's lines are
  * kept, sealed, in the batch's own transaction: a stream that was cut loses no key.
  */
-import type { Caller } from '../kernel/index.ts'
+import { Readable } from 'node:stream'
+import { type Caller, invalid } from '../kernel/index.ts'
 import type { IdempotentRequest } from '../storage/index.ts'
 import { requireCount, ROTATE_BATCH, rotateBatch } from './bulk.ts'
 import type { KeyFilter } from './list-store.ts'
@@ -19,9 +20,17 @@ export interface BulkRotation {
 /** Where a stream stands: chunk 0 notes its beginning, so that the keys it made itself are never rotated in turn. */
 interface Progress {
   startedMs: number
+  begun: boolean
   after: string | undefined
   chunk: number
   rotated: number
+}
+
+/** What of `filter` is rotated: active keys without a successor. Asking for others is a mistake, not "all of them". */
+export function eligible(filter: KeyFilter): KeyFilter {
+  if (filter.status !== undefined && filter.status !== 'active')
+    throw invalid('/filter/status', 'Only active keys are rotated.')
+  return { ...filter, status: 'active', notRotated: true }
 }
 
 /** Checks everything that can be refused, then answers the lines; each ends in a line feed. */
@@ -29,19 +38,21 @@ export async function streamRotations(
   routes: KeyRoutes,
   caller: Caller,
   bulk: BulkRotation,
-): Promise<AsyncGenerator<string>> {
+): Promise<Readable> {
   const { storage, context, idempotency } = routes
-  const known = bulk.request ? await idempotency.replay(bulk.request) : []
-  if (known.length === 0) {
-    const eligible = { ...bulk.filter, status: 'active' as const, notRotated: true }
-    await requireCount(storage, caller, eligible, bulk.expectedCount, context.changes.clock.nowMs())
+  const release = bulk.request ? idempotency.hold(bulk.request) : () => {}
+  try {
+    const known = bulk.request ? await idempotency.replay(bulk.request) : []
+    if (known.length === 0) {
+      const nowMs = context.changes.clock.nowMs()
+      await requireCount(storage, caller, eligible(bulk.filter), bulk.expectedCount, nowMs)
+    }
+    const bodies = known.map((answer) => answer.body)
+    return Readable.from(rotationLines(routes, caller, bulk, bodies)).once('close', release)
+  } catch (error) {
+    release()
+    throw error
   }
-  return rotationLines(
-    routes,
-    caller,
-    bulk,
-    known.map((answer) => answer.body),
-  )
 }
 
 async function* rotationLines(
@@ -79,12 +90,13 @@ async function nextBatch(
       })),
     )
     const lines = shown.map((line) => `${JSON.stringify(line)}\n`).join('')
-    if (request && progress.chunk === 0)
+    if (request && !progress.begun)
       await idempotency.keep(tx, request, 0, { status: 200, body: String(progress.startedMs) })
     if (request && lines !== '')
       await idempotency.keep(tx, request, progress.chunk + 1, { status: 200, body: lines })
     return { rotations, lines }
   })
+  progress.begun = true
   progress.chunk++
   progress.rotated += rotations.length
   progress.after = rotations.at(-1)?.old.id ?? progress.after
@@ -97,6 +109,7 @@ function resume(known: readonly string[], nowMs: number): Progress {
   const last = lines.at(-1)
   return {
     startedMs: started === undefined ? nowMs : Number(started),
+    begun: started !== undefined,
     after: last === undefined ? undefined : (JSON.parse(last) as { old: { id: string } }).old.id,
     chunk: batches.length,
     rotated: lines.length,

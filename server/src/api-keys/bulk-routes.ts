@@ -16,7 +16,7 @@ import { invalid } from '../kernel/index.ts'
 import { getResource } from '../resources/index.ts'
 import { impliedTenant } from '../tenants/index.ts'
 import { bulkRevoke, previewBulk, requireCount } from './bulk.ts'
-import { streamRotations } from './bulk-rotation.ts'
+import { eligible, streamRotations } from './bulk-rotation.ts'
 import { BulkFilter, FilterMembers, readFilter } from './filter-schema.ts'
 import { importApiKeys, MOST_IMPORTED_AT_ONCE } from './import-api-keys.ts'
 import { KeyBody } from './present-key.ts'
@@ -115,9 +115,9 @@ export function bulkKeyRoutes(server: FastifyInstance, routes: KeyRoutes): void 
       const { caller, body } = request
       requireMembers(body.filter)
       const filter = await readFilter(storage, caller, body.filter)
-      const eligible = { ...filter, status: 'active' as const, notRotated: true }
+      const rotated = eligible(filter)
       if (body.dry_run) {
-        const { matched, byOwner, sample } = await previewBulk(storage, caller, eligible, now())
+        const { matched, byOwner, sample } = await previewBulk(storage, caller, rotated, now())
         return {
           dry_run: true,
           matched,
@@ -132,7 +132,7 @@ export function bulkKeyRoutes(server: FastifyInstance, routes: KeyRoutes): void 
         input: { overlapSeconds: body.overlap_seconds },
         request: key && { callerId: caller.id, ...key },
       })
-      return reply.header('content-type', 'application/x-ndjson; charset=utf-8').send(Readable.from(lines))
+      return reply.header('content-type', 'application/x-ndjson; charset=utf-8').send(lines)
     },
   })
 

@@ -1,7 +1,8 @@
 /**
  * Refusals and other things that change nothing: counted in memory by (kind, code, route, network, minute), written in
  * batches after the replies. Bounded, so that a flood costs neither memory nor disk: beyond the bound a minute's rest
- * is counted without its network and credential.
+ * is counted without its network and credential. What concerns a proven credential has a bound of its own: a flood of
+ * unknown ones hides no leaked key.
  */
 import type { Clock } from '../kernel/index.ts'
 import { StorageUnavailable, type Storage } from '../storage/index.ts'
@@ -29,7 +30,7 @@ export class ActivityLog {
   readonly #clock: Clock
   #pending = new Map<string, ActivityRow>()
   #minute = 0
-  #seen = new Set<string>()
+  readonly #seen = { proven: new Set<string>(), other: new Set<string>() }
   #timers: NodeJS.Timeout[] = []
   #flushing: Promise<void> | undefined
 
@@ -55,17 +56,19 @@ export class ActivityLog {
     const minute = Math.floor(now / 60_000)
     if (minute !== this.#minute) {
       this.#minute = minute
-      this.#seen.clear()
+      this.#seen.proven.clear()
+      this.#seen.other.clear()
     }
     const { kind, code, route } = activity
     let { network, tenant = '', credential = '' } = activity
     let key = JSON.stringify([minute, kind, code, route, network, tenant, credential])
-    if (!this.#seen.has(key) && this.#seen.size >= MOST_ROWS_A_MINUTE) {
+    const seen = credential === '' ? this.#seen.other : this.#seen.proven
+    if (!seen.has(key) && seen.size >= MOST_ROWS_A_MINUTE) {
       network = '*'
       credential = '*'
       tenant = ''
       key = JSON.stringify([minute, kind, code, route, network, tenant, credential])
-    } else this.#seen.add(key)
+    } else seen.add(key)
     const row = this.#pending.get(key)
     if (row) {
       row.count++

@@ -10,8 +10,6 @@ interface Card {
   readonly who: string
   readonly answer: string
   readonly explained: string
-  /** Undefined: in this version. Otherwise what to use until then. */
-  readonly until?: string
   readonly command: string
   readonly code: string
 }
@@ -22,7 +20,7 @@ export function mountFrontPage(server: FastifyInstance, issuer: string): void {
     body: html` <h1>Who calls your API?</h1>
       <p class="lead">
         Postern checks who is calling, and gives your code one answer: who, which customer, what they may do.
-        This version has API keys. The other three will be accepted by the same line in your routes.
+        The line in your routes is the same for all four.
       </p>
       <div class="cards">${cardsOf(issuer).map(card)}</div>
       <h2>Next</h2>
@@ -33,32 +31,30 @@ export function mountFrontPage(server: FastifyInstance, issuer: string): void {
   }))
 }
 
-function card({ who, answer, explained, until, command, code }: Card): Markup {
+function card({ who, answer, explained, command, code }: Card): Markup {
   return html` <section class="card">
     <h2>${who}</h2>
     <p>${answer}</p>
-    ${until === undefined ? html`<p class="state here">In this version</p>` : html`<p class="state">Not in this version</p>`}
     <p>${prose(explained)}</p>
-    ${until !== undefined && html`<p>Until then: ${prose(until)}</p>`}
     <pre tabindex="0"><code>${command}</code></pre>
     <pre tabindex="0"><code>${code}</code></pre>
   </section>`
 }
 
 function cardsOf(issuer: string): readonly Card[] {
-  const verifier = `import { createVerifier } from '@postern/sdk'
-import { postern } from '@postern/sdk/express'
+  const guard = `import { createVerifier } from '@postern/sdk'
+import { createGuard, principalOf } from '@postern/sdk/express'
 
-const verifier = createVerifier({
-  server: '${issuer}',
-  credential: process.env.POSTERN_VERIFIER_KEY,
-  resource: 'https://api.example.com',
-})
-const scopes = ['orders:read']
-const mayRead = postern(verifier, { scopes })
+const postern = createGuard(
+  createVerifier({
+    server: '${issuer}',
+    credential: process.env.POSTERN_CREDENTIAL,
+    resource: 'https://api.example.com',
+  }),
+)
 
-app.get('/orders', mayRead, (req, res) => {
-  res.json(ordersOf(req.principal.sub))
+app.get('/orders', postern('orders:read'), (req, res) => {
+  res.json(ordersOf(principalOf(req).tenant))
 })`
 
   return [
@@ -68,41 +64,46 @@ app.get('/orders', mayRead, (req, res) => {
       explained:
         'The key is shown once. It can be rotated without a gap, and a revoked one stops working everywhere.',
       command: keyFor('acme'),
-      code: verifier,
+      code: guard,
     },
     {
       who: 'People in my app',
       answer: 'Let them sign in.',
       explained:
-        'Passkeys, passwords and sign-in with other providers, as a session that your routes accept.',
-      until: 'keep the sign-in you have, and let your backend call the API with a key of its own.',
-      command: keyFor('my-backend'),
-      code: `// Your session says who the person is,
-// the key that it is your backend that asks.
-const key = process.env.API_KEY
-await fetch('https://api.example.com/orders', {
-  headers: { authorization: \`Bearer \${key}\` },
+        'Your app is a `web` client: people sign in on Postern’s page, and any OpenID Connect library does the rest. Passwords in this version; passkeys and other providers come next.',
+      command: `npm run -s postern -- clients create \\
+  --kind web --name "My app" \\
+  --redirect-uri https://app.example.com/callback`,
+      code: `// Any OpenID Connect library, for example openid-client:
+const config = await discovery(new URL('${issuer}'), clientId, clientSecret)
+const url = buildAuthorizationUrl(config, {
+  redirect_uri: 'https://app.example.com/callback',
+  resource: 'https://api.example.com',
+  scope: 'openid orders:read',
+  code_challenge: challenge, // PKCE, always
+  code_challenge_method: 'S256',
 })`,
     },
     {
       who: 'Someone else’s app',
       answer: 'Let it ask for consent by OAuth.',
       explained: 'OAuth 2.1 and OpenID Connect: the person agrees, the app gets a token for just that.',
-      until: 'issue one key for each app and customer, with only the scopes it needs, and an end.',
-      command: `${keyFor('their-app')} \\\n  --expires-in 90d`,
-      code: `# Its own key can be revoked alone.
-curl https://api.example.com/orders \\
-  -H "Authorization: Bearer $API_KEY"`,
+      command: `npm run -s postern -- clients create \\
+  --kind native --name "Their app" \\
+  --redirect-uri com.example.theirs:/callback`,
+      code: `# Everything it needs to know is here:
+curl ${issuer}/.well-known/oauth-authorization-server`,
     },
     {
       who: 'My own services',
       answer: 'Use a short token.',
       explained: 'A key exchanged for a signed token of 15 minutes, whose life ends with the key’s.',
-      until:
-        'give each service its own key; the SDK keeps a checked one in memory, so that a repeat costs no request.',
       command: keyFor('billing-service'),
-      code: `// The same route as for a partner's key.
-app.get('/orders', mayRead, listOrders)`,
+      code: `curl ${issuer}/token \\
+  -d client_id=api-key \\
+  -d grant_type=urn:ietf:params:oauth:grant-type:token-exchange \\
+  -d subject_token_type=urn:postern:params:oauth:token-type:api_key \\
+  -d subject_token=$API_KEY`,
     },
   ]
 }
@@ -110,5 +111,5 @@ app.get('/orders', mayRead, listOrders)`,
 function keyFor(owner: string): string {
   return `npm run -s postern -- keys create \\
   --resource https://api.example.com \\
-  --owner ${owner} --scopes orders:read`
+  --owner ${owner} --scope orders:read`
 }

@@ -63,10 +63,11 @@ describe('pages', () => {
     }
   })
 
-  test('say which ways of calling are not in this version', async () => {
+  test('say how each of the four may call, and what is not in this version', async () => {
     const { body } = await site().server.inject('/')
-    assert.equal(body.match(/>In this version</g)?.length, 1)
-    assert.equal(body.match(/>Not in this version</g)?.length, 3)
+    assert.equal(body.match(/<section class="card">/g)?.length, 4)
+    for (const text of ['keys create', 'clients create', 'token-exchange', 'passkeys and other providers come next'])
+      assert.ok(body.includes(text), text)
   })
 
   test('the API page has every route, its scope and an example', async () => {

@@ -260,6 +260,19 @@ onBothDatabases('authorization code', (fresh) => {
     await assert.rejects(openid.refreshTokenGrant(config, String(disabled.tokens.refresh_token)))
   })
 
+  it('signs out at the logout endpoint: here, and for the tokens', async () => {
+    const browser = new Browser(server)
+    const begun = await begin(web)
+    const tokens = await begun.finish(await authorize(browser, begun.url))
+    const ask = await browser.visit(`/session/end?id_token_hint=${tokens.id_token}`)
+    assert.match(ask.text, /Sign out\?/)
+    const done = await browser.submit(ask, { logout: 'yes' })
+    assert.match(done.text, /You are signed out/)
+    const config = await configFor(web)
+    assert.equal((await openid.tokenIntrospection(config, tokens.access_token)).active, false)
+    assert.match((await browser.visit((await begin(web)).url.href)).text, /name="password"/)
+  })
+
   it('stores nothing that could be presented', async () => {
     const begun = await begin(web)
     const callback = await authorize(new Browser(server), begun.url)

@@ -118,6 +118,8 @@ onBothDatabases('client credentials', (fresh) => {
       const { status } = await askToken({ grant_type })
       assert.equal(status, 400, grant_type)
     }
+    const gone = await askToken({ grant_type: 'password' })
+    assert.match(gone.body.error_description, /PKCE/)
     const large = await askToken({ scope: 'x '.repeat(500_000) })
     assert.deepEqual([large.status, large.body.error], [400, 'invalid_request'])
     const both = await server.form(

@@ -11,23 +11,11 @@ import { devicePages } from './device-pages.ts'
 import { evidence } from './evidence.ts'
 import { guardedFetch } from './guarded-fetch.ts'
 import { logoutPages, renderError } from './engine-pages.ts'
+import { basePath, ROUTES } from './endpoints.ts'
 import type { OAuthPorts } from './ports.ts'
 import { OPENID_SCOPES, resourceIndicators } from './resource-servers.ts'
 import { signInStillGood } from './sign-in-still-good.ts'
 import { mayIntrospect, mayRevoke } from './token-status.ts'
-
-export const ROUTES = {
-  authorization: '/authorize',
-  token: '/token',
-  userinfo: '/userinfo',
-  jwks: '/jwks',
-  introspection: '/introspect',
-  revocation: '/revoke',
-  device_authorization: '/device/authorize',
-  code_verification: '/device',
-  pushed_authorization_request: '/par',
-  end_session: '/session/end',
-} as const
 
 /** Moved by no rotation: a refresh token that is used every day ends all the same. */
 export const REFRESH_SECONDS = 7 * 86_400
@@ -143,9 +131,4 @@ function policy({ people }: OAuthPorts) {
   const prompts = interactionPolicy.base()
   prompts.get('login')?.checks.add(signInStillGood(people))
   return prompts
-}
-
-/** Where the issuer has a path, everything is under it. */
-export function basePath(issuer: string): string {
-  return new URL(issuer).pathname.replace(/\/$/, '')
 }

@@ -9,8 +9,11 @@ import { newId, PosternError } from '../kernel/index.ts'
 import { GRANT_MEMBERS, mintWithOurKeys } from './access-token.ts'
 import { retryLogouts } from './backchannel-logout.ts'
 import { privilegesOf } from './client-metadata.ts'
-import { basePath, engineConfiguration } from './engine-configuration.ts'
+import { basePath } from './endpoints.ts'
+import { engineConfiguration } from './engine-configuration.ts'
 import { watchEngine } from './engine-events.ts'
+import { endSignInAtLogout } from './end-sign-in.ts'
+import { nameReplacements } from './gone-grants.ts'
 import type { OAuthPorts } from './ports.ts'
 import { API_KEY_CLIENT, EXCHANGE_PARAMETERS, tokenExchange } from './token-exchange.ts'
 import { answerForJwts } from './token-status.ts'
@@ -88,6 +91,8 @@ export function makeProvider(ports: OAuthPorts): Provider {
   seeProofsOnce(provider, ports)
   mintWithOurKeys(provider, ports)
   answerForJwts(provider, ports)
+  nameReplacements(provider)
+  endSignInAtLogout(provider, ports.people)
   provider.registerGrantType(TOKEN_EXCHANGE, tokenExchange(ports) as never, EXCHANGE_PARAMETERS, ['resource'])
   sayWhenStorageIsAway(provider)
   watchEngine(provider, ports)

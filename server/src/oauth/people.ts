@@ -32,6 +32,8 @@ export interface BrowserHeaders {
 export interface People {
   /** Undefined when nobody is signed in, or the session is over, or its user is disabled. */
   currentSession(request: BrowserHeaders): Promise<{ session: LiveSession; user: Person } | undefined>
+  /** Ends the session of this browser, if there is one. */
+  signOut(request: BrowserHeaders): Promise<void>
   /** Undefined when it is over, ended, or under a newer floor. */
   findSession(id: string): Promise<LiveSession | undefined>
   findUser(id: string): Promise<Person | undefined>
@@ -41,6 +43,7 @@ export interface People {
 /** Nobody: for a deployment without users. */
 export const NO_PEOPLE: People = {
   currentSession: async () => undefined,
+  signOut: async () => {},
   findSession: async () => undefined,
   findUser: async () => undefined,
   tenantsOf: async () => [],

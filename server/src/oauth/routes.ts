@@ -4,8 +4,8 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { declareRoute } from '../http/index.ts'
-import { basePath, ROUTES } from './engine-configuration.ts'
-import type { OAuthEngine } from './engine.ts'
+import { basePath, ROUTES } from './endpoints.ts'
+import type { LazyEngine } from './lazy-engine.ts'
 import { withEvidence } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'
 
@@ -40,7 +40,7 @@ const METADATA = ['/.well-known/openid-configuration', '/.well-known/oauth-autho
 
 const access = { kind: 'public', why: 'clients authenticate by OAuth, and users by signing in' } as const
 
-export function oauthRoutes(server: FastifyInstance, engine: OAuthEngine, ports: OAuthPorts): void {
+export function oauthRoutes(server: FastifyInstance, lazy: LazyEngine, ports: OAuthPorts): void {
   const base = basePath(ports.issuer)
   server.register(async (scope) => {
     scope.removeAllContentTypeParsers()
@@ -56,7 +56,7 @@ export function oauthRoutes(server: FastifyInstance, engine: OAuthEngine, ports:
           tags: ['OAuth'],
           documented: false,
           schema: { response: {} },
-          handler: (request, reply) => hand(engine, ports, request, reply, pathOf(request, path, base)),
+          handler: (request, reply) => hand(lazy, ports, request, reply, pathOf(request, path, base)),
         })
     }
     for (const { path, ...endpoint } of ENDPOINTS) add(base + path, path, endpoint)
@@ -77,7 +77,7 @@ function pathOf(request: FastifyRequest, path: string, base: string): string {
 }
 
 async function hand(
-  engine: OAuthEngine,
+  lazy: LazyEngine,
   { storage }: OAuthPorts,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -85,6 +85,7 @@ async function hand(
 ): Promise<void> {
   const { ip, id: requestId, raw: req } = request
   const route = request.routeOptions.url ?? path
+  const engine = await lazy.load()
   await withEvidence(storage, { ip, requestId, route }, async () => {
     reply.hijack()
     const res = reply.raw

@@ -103,7 +103,10 @@ export function tokenExchange(ports: OAuthPorts) {
   }
 }
 
-/** The same resource, the same scopes or fewer, the same limits; it ends with the key. */
+/**
+ * The same resource, the same scopes or fewer; it ends with the key. A key that is bound to addresses or to tests is not
+ * exchanged: services that check tokens by themselves know of neither, and the token would be worth more than the key.
+ */
 async function exchangeApiKey(ports: OAuthPorts, ctx: KoaContextWithOIDC): Promise<Exchanged> {
   const client = clientOf(ctx)
   const params = paramsOf(ctx)
@@ -115,6 +118,8 @@ async function exchangeApiKey(ports: OAuthPorts, ctx: KoaContextWithOIDC): Promi
   if ('valid' in presented) throw new errors.InvalidGrant(`the key is refused: ${presented.code}`)
   const { principal, expiresAtMs, ipAllowText } = presented
   if (principal.resource === MANAGEMENT_URI) throw new errors.InvalidTarget()
+  if (ipAllowText.length > 0) throw new errors.InvalidGrant('the key is bound to addresses')
+  if (principal.credential.environment !== 'live') throw new errors.InvalidGrant('the key is for tests')
   requireTenant(client, principal.tenant)
   if (params['resource'] !== undefined && params['resource'] !== principal.resource)
     throw new errors.InvalidTarget()
@@ -124,14 +129,7 @@ async function exchangeApiKey(ports: OAuthPorts, ctx: KoaContextWithOIDC): Promi
     resource,
     scopes: narrowed(ctx, principal.scopes),
     endsAt: expiresAtMs === null ? [] : [Math.floor(expiresAtMs / 1000)],
-    claims: {
-      sub: principal.sub,
-      tenant: principal.tenant,
-      anc: [principal.credential.id],
-      // What bounds the key bounds its token: where it may be used from, and that it is for tests.
-      ...(ipAllowText.length > 0 && { ip_allow: ipAllowText }),
-      ...(principal.credential.environment === 'test' && { environment: 'test' }),
-    } as Exchanged['claims'],
+    claims: { sub: principal.sub, tenant: principal.tenant, anc: [principal.credential.id] },
   }
 }
 

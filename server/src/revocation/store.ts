@@ -1,6 +1,6 @@
 /** The feed's tables. */
 import { type Kysely, sql } from 'kysely'
-import { type Dialect, HINT_CHANNEL, type Storage, type Transaction } from '../storage/index.ts'
+import { type Dialect, type EndStep, HINT_CHANNEL, type Storage, type Transaction } from '../storage/index.ts'
 import { type FeedEffect, type FeedKind, type FeedRow, isLevel } from './feed-row.ts'
 import type { Published } from './publish-change.ts'
 
@@ -156,13 +156,22 @@ export async function purgeRows(tx: Transaction, nowMs: number, limit: number): 
       due.map((row) => row.seq),
     )
     .execute()
-  await db
-    .updateTable('feed_head')
-    .set({ resume_floor: last.seq })
-    .where('id', '=', 1)
-    .where('resume_floor', '<', last.seq)
-    .execute()
+  tx.atEnd(raiseResumeFloor, last.seq)
   return due.length
+}
+
+/** At the end, for it locks the head: another node may hold that, and wait for an audit head that this group has. */
+const raiseResumeFloor: EndStep<number> = {
+  rank: 2,
+  async flush(db, purged) {
+    const highest = Math.max(...purged)
+    await (db as Kysely<Tables>)
+      .updateTable('feed_head')
+      .set({ resume_floor: highest })
+      .where('id', '=', 1)
+      .where('resume_floor', '<', highest)
+      .execute()
+  },
 }
 
 /** Notes how long the tokens of one source (a resource) may live from now on. */

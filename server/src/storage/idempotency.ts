@@ -78,17 +78,23 @@ export class Idempotency {
 
   /** Holds the request for this process while `work` runs. */
   async exclusively<T>(request: IdempotentRequest, work: () => Promise<T>): Promise<T> {
+    const release = this.hold(request)
+    try {
+      return await work()
+    } finally {
+      release()
+    }
+  }
+
+  /** Holds the request for this process until the answer is called: for an answer that is a stream. */
+  hold(request: IdempotentRequest): () => void {
     const id = idOf(request)
     if (this.#inFlight.has(id))
       throw new PosternError('idempotency_in_flight', 'Wait for the first answer, then repeat.', {
         retryAfterSeconds: 1,
       })
     this.#inFlight.add(id)
-    try {
-      return await work()
-    } finally {
-      this.#inFlight.delete(id)
-    }
+    return () => this.#inFlight.delete(id)
   }
 
   /** What was answered before, chunk by chunk; empty when the request is new. */

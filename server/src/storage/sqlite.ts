@@ -7,7 +7,7 @@ import type { Kysely } from 'kysely'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../kernel/index.ts'
-import { GroupWriter } from './group-writer.ts'
+import { GroupWriter, type WriterConnection } from './group-writer.ts'
 import { kyselyOver } from './kysely-dialect.ts'
 import type { Storage, StorageTesting } from './storage.ts'
 import { type SqlConnection, type SqlResult, StorageUnavailable } from './sql-connection.ts'
@@ -36,10 +36,7 @@ export async function openSqlite(file: string, clock: Clock, testing: StorageTes
     dialect: 'sqlite',
     clock,
     begin: 'BEGIN IMMEDIATE',
-    connect: async () => ({
-      execute: (sql, parameters) => writerThread.execute(sql, parameters),
-      release: () => {},
-    }),
+    connect: async () => writerThread.connection(),
     acknowledgeBeforeCommit,
   })
 
@@ -51,8 +48,16 @@ export async function openSqlite(file: string, clock: Clock, testing: StorageTes
 
   const listeners = new Set<() => void>()
   let version = reader.dataVersion()
+  // A disk that fails here shows in the feed's age, and must not end the process.
+  const versionNow = (): number => {
+    try {
+      return reader.dataVersion()
+    } catch {
+      return version
+    }
+  }
   const watcher = setInterval(() => {
-    const now = reader.dataVersion()
+    const now = versionNow()
     if (now === version) return
     version = now
     for (const listener of listeners) listener()
@@ -121,6 +126,18 @@ class SqliteThread implements SqlConnection {
     if (this.#waiting.size === 1) worker.ref()
     worker.postMessage(request)
     return waiting.promise
+  }
+
+  /** This very thread's, for a whole transaction: what follows in another thread would be committed by itself. */
+  connection(): WriterConnection {
+    const worker = (this.#worker ??= this.#start())
+    return {
+      execute: async (sql, parameters) => {
+        if (this.#worker !== worker) throw new StorageUnavailable('The database thread stopped.')
+        return this.execute(sql, parameters)
+      },
+      release: () => {},
+    }
   }
 
   async close(): Promise<void> {

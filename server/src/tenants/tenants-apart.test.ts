@@ -25,6 +25,10 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/tenants/:id': { name: 'taken over' },
   'PATCH /v1/resources/:id': { name: 'taken over' },
   'PATCH /v1/keys/:id': { name: 'taken over' },
+  'PATCH /v1/clients/:id': { name: 'taken over' },
+  'PATCH /v1/users/:id': { name: 'taken over' },
+  'POST /v1/users/:id/password': { password: 'correct horse battery' },
+  'PUT /v1/users/:id/tenants/:tenant': { roles: [] },
 }
 
 onBothDatabases('tenants apart', (fresh) => {
@@ -35,6 +39,8 @@ onBothDatabases('tenants apart', (fresh) => {
   let theirs: Json
   let theirKey: Json
   let theirOperator: Json
+  let theirClient: Json
+  let theirUser: Json
   /** An operator of `mine` who holds every scope. */
   let operator: string
   /** A deployment operator who is confined to `api`. */
@@ -47,6 +53,9 @@ onBothDatabases('tenants apart', (fresh) => {
     theirs = await newTenant(node, { external_id: unique() })
     theirKey = await issueKey(node, otherApi, { tenant: theirs.id, owner: 'them' })
     theirOperator = await newOperator(node, EVERYTHING, { tenant: theirs.id })
+    theirClient = await node.done('POST', '/v1/clients', { name: 'x', kind: 'service', tenant: theirs.id })
+    theirUser = await node.done('POST', '/v1/users', { username: unique(), name: 'x' })
+    await node.done('PUT', `/v1/users/${theirUser.id}/tenants/${theirs.id}`, { roles: [] })
     operator = (await newOperator(node, EVERYTHING, { tenant: mine.id })).key
     confined = (await newOperator(node, EVERYTHING, { resources: [api.uri] })).key
   })
@@ -66,6 +75,9 @@ onBothDatabases('tenants apart', (fresh) => {
       keys: theirKey.id,
       operators: theirOperator.id,
       resources: otherApi.id,
+      clients: theirClient.id,
+      users: theirUser.id,
+      'signing-keys': 'a signing key of the deployment',
     }
     const routes = node.deployment.server.posternHttp.routes.filter(({ url }) => url.includes(':id'))
     assert.ok(routes.length >= 15)

@@ -171,7 +171,10 @@ onBothDatabases('signing keys', (fresh) => {
       )
     const token = mint()
     assert.ok('principal' in (await findPresentedToken(other.tokenPorts, token)))
+    const [before, ref] = [node.feed.position, `signing_key:${kid}`]
+    assert.equal(node.feed.touchedSince(before, [ref]), false)
     const revoked = await revokeSigningKey(node.keyPorts, SYSTEM, kid, 'stolen')
+    assert.equal(node.feed.touchedSince(before, [ref]), true, 'whoever holds a token of it asks again')
     assert.equal(revoked.state, 'revoked')
     for (const each of [node, other]) {
       const answer = await findPresentedToken(each.tokenPorts, token)

@@ -188,8 +188,9 @@ onBothDatabases('trusted issuers', (fresh) => {
     assert.equal(await codeOf(provider.token(claims())), 'valid')
   })
 
-  it('follows no redirect, and believes no metadata of another issuer', async () => {
+  it('follows no redirect, and believes no metadata of another issuer', async (test) => {
     const third = await startProvider()
+    test.after(() => third.close())
     third.spoiled.set('/jwks', { status: 302, body: '', headers: { location: `${provider.issuer}/jwks` } })
     const made = await trust({ issuer: third.issuer })
     assert.equal(await codeOf(third.token(claims({ iss: third.issuer }))), 'unavailable')
@@ -204,7 +205,6 @@ onBothDatabases('trusted issuers', (fresh) => {
     node.clock.advance(31_000)
     assert.equal(await codeOf(third.token(claims({ iss: third.issuer }))), 'valid', 'the control')
     await node.storage.write((tx) => deleteTrustedIssuer(tx, context, SYSTEM, made.id))
-    await third.close()
   })
 
   it('revokes one token by its jti, on both nodes, and no other', async () => {
@@ -286,6 +286,7 @@ onBothDatabases('trusted issuers', (fresh) => {
     assert.equal('code' in answer && answer.code, 'wrong_resource')
     node.clock.advance(1)
     await change([AUDIENCE])
+    await Promise.all([node.trustedIssuers.load(), other.trustedIssuers.load()])
   })
 
   it('refuses everything of a deleted issuer at once, on both nodes', async () => {

@@ -13,10 +13,9 @@ import {
   MANAGEMENT_URI,
   systemCaller,
 } from '../kernel/index.ts'
-import type { PresentedKey } from '../api-keys/index.ts'
 import type { DecisionMeter } from './decision-meter.ts'
 import { readCredential } from './read-credential.ts'
-import type { Decision, Verifier } from './verify.ts'
+import type { Decision, Proven, Verifier } from './verify.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 const EVERYWHERE = { tenant: null, resources: null } as const
@@ -48,7 +47,10 @@ export function createAuthenticate(
     }
     const settle = (decision: Decision): Caller | Denial => {
       meter.noteCaller(decision, { route: 'management', ip: request.ip })
-      return decision.denial ?? callerOf(decision.presented as PresentedKey, request.ip)
+      // Operators hold keys; tokens for this API come with users who are operators.
+      const type = decision.presented?.principal.credential.type
+      if (!decision.denial && type !== 'api_key') return denial('unsupported')
+      return decision.denial ?? callerOf(decision.presented as Proven, request.ip)
     }
     const decision = access.kind === 'verifier' ? verifier.verify(question) : verifier.verifyFresh(question)
     return decision instanceof Promise ? decision.then(settle) : settle(decision)
@@ -70,13 +72,13 @@ async function refuseExposed(
   return refusal
 }
 
-function callerOf({ principal, boundResources }: PresentedKey, ip: string): Caller {
+function callerOf({ principal, boundResources }: Proven, ip: string): Caller {
   return {
     type: 'operator',
     id: principal.credential.id,
     tenant: principal.tenant === DEPLOYMENT_TENANT ? null : principal.tenant,
     scopes: principal.scopes,
-    resources: boundResources,
+    resources: boundResources ?? null,
     network: coarseNetwork(ip),
   }
 }

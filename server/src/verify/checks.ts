@@ -48,6 +48,9 @@ const outsideBrowser: Check = ({ allowBrowser }, { origin, secFetchSite }) =>
 const fromAllowedAddress: Check = ({ ipAllow }, { ip }) =>
   ipAllow.length === 0 || (ip !== undefined && inCidrs(ip, ipAllow)) ? undefined : denial('ip_not_allowed')
 
+/** A token that is bound to a key (RFC 9449) is good only with a proof, which nobody can hand on in this question. */
+const unbound: Check = ({ principal }) => (principal.cnf === undefined ? undefined : denial('proof_required'))
+
 const withScopes: Check = ({ principal }, { scopes }) =>
   missingScopes(principal.scopes, scopes).length === 0 ? undefined : denial('insufficient_scope', { scopes })
 
@@ -62,6 +65,7 @@ export const CHECKS: readonly Check[] = [
   ofEnvironment,
   outsideBrowser,
   fromAllowedAddress,
+  unbound,
   withScopes,
 ]
 

@@ -3,11 +3,11 @@
  * then that touches it drops it, so a hit is as current as this process's reading of the feed.
  */
 import type { Clock } from '../kernel/index.ts'
-import type { PresentedKey } from '../api-keys/index.ts'
 import type { FeedReader } from '../revocation/index.ts'
+import type { Proven } from './verify.ts'
 
 export interface CachedCredential {
-  readonly presented: PresentedKey
+  readonly presented: Proven
   /** The Principal and constraints as text: what a reply is put together from. */
   readonly reply: string
   /** Known to be untouched up to here. */
@@ -43,7 +43,7 @@ export class CredentialCache {
   }
 
   /** `position` was read before the record. A record that was touched since is answered once and not kept. */
-  put(digest: string, presented: PresentedKey, reply: string, position: number): CachedCredential {
+  put(digest: string, presented: Proven, reply: string, position: number): CachedCredential {
     const entry = { presented, reply, position, endsAtMs: this.#clock.monotonicMs() + LONGEST_MS }
     if (!this.#isUntouched(entry)) return entry
     if (this.#entries.size >= MOST_ENTRIES) this.#entries.delete(this.#entries.keys().next().value as string)

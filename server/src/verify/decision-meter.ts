@@ -30,7 +30,8 @@ export class DecisionMeter {
   /** The same for a caller of this server's own API, which is not one of the decisions that are counted. */
   noteCaller({ denial, presented }: Decision, { route, ip }: DecisionContext): void {
     if (!denial && presented) {
-      const { id } = presented.principal.credential
+      const { id, type } = presented.principal.credential
+      if (type !== 'api_key') return
       this.#keyUse.note(id, ip)
       if (presented.rehash) this.#keyUse.rehash(id, presented.rehash.from, presented.rehash.to)
       return

@@ -3,7 +3,7 @@
  * first sight costs one. Nothing here waits for a write.
  */
 import { hash } from 'node:crypto'
-import { type Clock, denial, type Denial, keysInUrl, PosternError } from '../kernel/index.ts'
+import { type Clock, denial, type Denial, keysInUrl, PosternError, type Presented } from '../kernel/index.ts'
 import {
   findPresentedKey,
   hasKeyForm,
@@ -23,17 +23,22 @@ import type { VerifyRequest } from './verify-request.ts'
 export interface Decision {
   readonly denial: Denial | undefined
   /** Whose credential it was, if one was proven: for the meters, also of a refusal. */
-  readonly presented: PresentedKey | undefined
+  readonly presented: Proven | undefined
   /** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[]` of a valid one, without the closing brace. */
   readonly reply: string
   readonly asOf: number
 }
+
+/** A key or a token; what only keys have is absent from the other. */
+export type Proven = Presented & Partial<Pick<PresentedKey, 'boundResources' | 'rehash'>>
 
 export interface VerifierPorts {
   readonly storage: Storage
   readonly peppers: Peppers
   readonly feed: FeedReader
   readonly clock: Clock
+  /** Access tokens, ours and those of trusted issuers. */
+  findToken(text: string): Promise<Presented | Denial>
 }
 
 export const LONGEST_CREDENTIAL = 8_192
@@ -73,7 +78,7 @@ export class Verifier {
     if (malformed) return this.#refused(malformed)
     const position = this.#ports.feed.position
     const presented = await this.#find(request)
-    if (!presented) return this.#notFound(request)
+    if ('valid' in presented) return this.#refused(presented)
     return this.#decide({ presented, reply: replyOf(presented), position }, request)
   }
 
@@ -88,7 +93,6 @@ export class Verifier {
     // Printable ASCII: anything else never was a credential, and need not reach a hash or a database.
     if (!/^[\x21-\x7E]+$/.test(credential)) return denial('malformed')
     if (hasKeyForm(credential) && !parseKey(credential)) return denial('malformed')
-    if (/^eyJ[\w-]*\.[\w-]*\.[\w-]*$/.test(credential)) return denial('unsupported')
     return undefined
   }
 
@@ -96,23 +100,22 @@ export class Verifier {
     // The position before the record: a row after it that touches the record is then never missed.
     const { position } = this.#ports.feed
     const presented = await this.#find(request)
-    if (!presented) return this.#notFound(request)
+    if ('valid' in presented) return this.#refused(presented)
     return this.#decide(this.#cache.put(digest, presented, replyOf(presented), position), request)
   }
 
-  #find(request: VerifyRequest): Promise<PresentedKey | undefined> {
-    const { storage, peppers } = this.#ports
-    return findPresentedKey(storage, peppers, request.credential, request.resource, tenantWithin(request))
-  }
-
-  /** A key of ours that was cut short or run on is a typing error, once it is known that nobody imported it. */
-  #notFound({ credential }: VerifyRequest): Decision {
-    const isCut = resemblesKey(credential) && !hasKeyForm(credential)
-    return this.#refused(denial(isCut ? 'malformed' : 'unknown'))
+  async #find(request: VerifyRequest): Promise<Proven | Denial> {
+    const { storage, peppers, findToken } = this.#ports
+    const { credential, resource } = request
+    if (isJwt(credential)) return findToken(credential)
+    const found = await findPresentedKey(storage, peppers, credential, resource, tenantWithin(request))
+    if (found) return found
+    // A key of ours that was cut short or run on is a typing error, once it is known that nobody imported it.
+    return denial(resemblesKey(credential) && !hasKeyForm(credential) ? 'malformed' : 'unknown')
   }
 
   #decide(
-    { presented, reply, position }: { presented: PresentedKey; reply: string; position: number },
+    { presented, reply, position }: { presented: Proven; reply: string; position: number },
     request: VerifyRequest,
   ): Decision {
     return {
@@ -123,7 +126,7 @@ export class Verifier {
     }
   }
 
-  #refused(refusal: Denial, presented?: PresentedKey): Decision {
+  #refused(refusal: Denial, presented?: Proven): Decision {
     return { denial: refusal, presented, reply: '', asOf: this.#ports.feed.position }
   }
 
@@ -151,10 +154,18 @@ export class Verifier {
   }
 }
 
+/** The compact form of a JWS whose header is a JSON object (RFC 7515, section 7.1). */
+function isJwt(credential: string): boolean {
+  return /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(credential)
+}
+
 /** An imported key is unique only within a resource and tenant; one of ours has its own look-up. */
 function digestOf(request: VerifyRequest): string {
   const { credential, resource } = request
-  const text = hasKeyForm(credential) ? credential : `${credential}\n${resource}\n${tenantWithin(request)}`
+  const text =
+    hasKeyForm(credential) || isJwt(credential)
+      ? credential
+      : `${credential}\n${resource}\n${tenantWithin(request)}`
   return hash('sha256', text, 'base64url')
 }
 

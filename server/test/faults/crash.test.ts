@@ -108,7 +108,7 @@ describe('kill -9 on SQLite', () => {
 
 /**
  * No control here: a COMMIT that has left for Postgres is carried out although its sender dies, so a killed node loses
- * nothing either way. What a killed database loses is in postgres-crash.test.ts.
+ * nothing either way. That the harness can tell is shown on SQLite.
  */
 describe('kill -9 on Postgres', () => {
   let database: TestDatabase

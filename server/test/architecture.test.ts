@@ -1,0 +1,217 @@
+/** What ARCHITECTURE.md promises about the code: who imports whom, and that no route forgets to say who may call it. */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { createLogger, createServer } from '../src/http/index.ts'
+import { freshSqlite } from './databases.ts'
+import { type Node, openNode } from './deployment.ts'
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url))
+
+/** Which modules a module may import, besides kernel, and by what files (see `FILES`) storage and http. */
+const MODULES: Readonly<Record<string, readonly string[]>> = {
+  kernel: [],
+  storage: [],
+  http: [],
+  audit: [],
+  revocation: ['audit'],
+  resources: ['audit', 'revocation'],
+  tenants: ['audit', 'revocation'],
+  'api-keys': ['audit', 'revocation', 'resources', 'tenants'],
+  limits: ['audit', 'revocation', 'resources', 'tenants'],
+  verify: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'limits'],
+}
+/** The composition root and the starts: they may import anything, and only each other may import them. */
+const APP = new Set([
+  'app.ts',
+  'bootstrap.ts',
+  'upkeep.ts',
+  'main.ts',
+  'root-secret.ts',
+  'start',
+  'cli',
+  'config.ts',
+  'config',
+])
+
+/** Which files may use what: a pattern over the path below src. */
+const FILES: Readonly<Record<string, RegExp>> = {
+  // What a transaction is and how it fails concerns operations too; but never kernel, http or limits.
+  storage: /^(?!kernel\/|http\/|limits\/)/,
+  http: /(^|\/|-)routes\.ts$|-schema\.ts$|\/present-[\w-]+\.ts$|^(app|main)\.ts$|^start\/|^http\//,
+  kysely: /^storage\/|(^|\/|-)store\.ts$|^bootstrap\.ts$/,
+  fastify: /^http\/|(^|\/|-)routes\.ts$|^app\.ts$/,
+  pg: /^storage\//,
+}
+
+interface Import {
+  readonly file: string
+  readonly target: string
+}
+
+const files = globSync('**/*.{ts,js}', { cwd: SRC }).filter((file) => !isTest(file))
+
+function isTest(file: string): boolean {
+  return /\.test\.ts$|^cli\/testing\/|^http\/test-server\.ts$|test-program\.ts$/.test(file)
+}
+
+/** Without comments and without the insides of template literals, which hold examples of code. */
+function codeOf(file: string): string {
+  return readFileSync(join(SRC, file), 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/^\s*\/\/.*$/gm, '')
+    .replace(/`(?:\\.|[^`\\])*`/g, '``')
+}
+
+/** Every import, type-only, dynamic and re-exporting ones too; a relative one as a path below src. */
+function importsOf(file: string): Import[] {
+  const found = codeOf(file).matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)['"]([^'"]+)['"]/g)
+  return [...found].map(([, name]) => ({
+    file,
+    target: (name as string).startsWith('.')
+      ? relative(SRC, join(SRC, dirname(file), name as string))
+      : (name as string),
+  }))
+}
+
+const imports = files.flatMap(importsOf)
+const moduleOf = (path: string): string => path.split('/')[0] as string
+const isOurs = (target: string): boolean => files.includes(target)
+
+describe('the modules', () => {
+  it('are all in the table', () => {
+    const found = new Set(files.map(moduleOf))
+    assert.deepEqual(
+      [...found].filter((name) => !(name in MODULES) && !APP.has(name)),
+      [],
+    )
+    assert.ok(imports.length > 300, `${imports.length} imports were found`)
+    assert.ok(imports.some(({ target }) => target === 'kernel/index.ts'))
+  })
+
+  it('import only what the table allows, and only its face', () => {
+    const faults = imports.filter(({ file, target }) => {
+      const [from, to] = [moduleOf(file), moduleOf(target)]
+      if (!isOurs(target) || from === to) return false
+      if (APP.has(from) && APP.has(to)) return false
+      if (APP.has(to)) return true
+      if (target !== `${to}/index.ts`) return true
+      if (APP.has(from)) return false
+      if (to === 'kernel') return false
+      if (to === 'storage' || to === 'http') return !FILES[to]?.test(file)
+      return !MODULES[from]?.includes(to)
+    })
+    assert.deepEqual(faults, [])
+  })
+
+  it('have no cycle', () => {
+    const edges = new Map<string, Set<string>>()
+    for (const { file, target } of imports) {
+      const [from, to] = [moduleOf(file), moduleOf(target)]
+      if (!isOurs(target) || from === to || APP.has(from)) continue
+      edges.set(from, (edges.get(from) ?? new Set()).add(to))
+    }
+    const walk = (at: string, path: readonly string[]): void => {
+      assert.ok(!path.includes(at), `a cycle: ${[...path, at].join(' → ')}`)
+      for (const next of edges.get(at) ?? []) walk(next, [...path, at])
+    }
+    for (const from of edges.keys()) walk(from, [])
+    assert.ok(edges.get('verify')?.has('api-keys'))
+  })
+
+  for (const library of ['kysely', 'fastify', 'pg'])
+    it(`use ${library} only where it belongs`, () => {
+      const users = imports.filter(({ target }) => target === library || target.startsWith(`${library}/`))
+      assert.ok(users.length > 0)
+      const faults = users.filter(({ file }) => !FILES[library]?.test(file) && !/^cli\/deps\.ts$/.test(file))
+      assert.deepEqual(faults, [])
+    })
+
+  it('read the environment in config alone, to which main hands it', () => {
+    const readers = files.filter((file) => /\bprocess\s*\.\s*env\b|\bprocess\s*\[/.test(codeOf(file)))
+    assert.deepEqual(
+      readers.filter((file) => !/^config(\/|\.ts$)/.test(file)),
+      ['main.ts'],
+    )
+    assert.equal(codeOf('main.ts').match(/process\.env/g)?.length, 1)
+  })
+
+  it('say in their face what they are for', () => {
+    for (const name of Object.keys(MODULES))
+      assert.match(readFileSync(join(SRC, name, 'index.ts'), 'utf8'), /^\/\*\*\s/, name)
+  })
+})
+
+describe('the routes', () => {
+  /** Public, and why. Everything else asks for a credential. */
+  const PUBLIC: Readonly<Record<string, string>> = {
+    '/': 'the front page, without secrets',
+    '/docs': 'documentation',
+    '/docs/errors': 'documentation',
+    '/openapi.json': 'documentation',
+    '/healthz': 'a load balancer asks',
+    '/readyz': 'a load balancer asks',
+    '/metrics': 'a scraper asks; loopback only',
+    '/v1/whoami': 'it answers about the presented credential alone',
+  }
+  let node: Node
+  let database: ReturnType<typeof freshSqlite>
+  before(async () => {
+    database = freshSqlite()
+    node = await openNode(database)
+  })
+  after(async () => {
+    await node.close()
+    await database.drop()
+  })
+
+  it('cannot be added without an access', async () => {
+    const logger = createLogger({ logLevel: 'silent', logFormat: 'json' })
+    const server = createServer({ logger, authenticate: () => Promise.reject(new Error('not asked')) })
+    assert.throws(() => server.get('/v1/forgotten', async () => 'secrets'), /has no access/)
+    await server.close()
+  })
+
+  it('refuse whoever brings no credential, but for those in the table', async () => {
+    const routes = routesOf(node.deployment.server.printRoutes({ commonPrefix: false }))
+    assert.ok(routes.length > 35, `${routes.length} routes were found`)
+    for (const { method, url } of routes) {
+      const { statusCode } = await node.deployment.server.inject({ method, url: url.replace(/:\w+/, 'x') })
+      if (url in PUBLIC) assert.notEqual(statusCode, 404, `${method} ${url}`)
+      else assert.equal(statusCode, 401, `${method} ${url}`)
+    }
+    const urls = new Set(routes.map(({ url }) => url))
+    for (const url of Object.keys(PUBLIC)) assert.ok(urls.has(url), `${url} is in the table only`)
+  })
+
+  it('are the declared ones and the public ones, and nothing more', () => {
+    const declared = new Set(
+      node.deployment.server.posternHttp.routes.map(({ method, url }) => `${method} ${url}`),
+    )
+    const routes = routesOf(node.deployment.server.printRoutes({ commonPrefix: false }))
+    const others = routes.filter(
+      ({ method, url }) => method !== 'HEAD' && !declared.has(`${method} ${url}`) && !(url in PUBLIC),
+    )
+    assert.deepEqual(others, [])
+  })
+})
+
+type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** Fastify's tree of routes, flat: a line is a part of a path, its depth four characters a level. */
+function routesOf(tree: string): { method: Method; url: string }[] {
+  const routes: { method: Method; url: string }[] = []
+  const path: string[] = []
+  for (const line of tree.split('\n')) {
+    const match = /^((?:[│ ] {3})*)[├└]── (\S*)(?: \(([A-Z, ]+)\))?/.exec(line)
+    if (!match) continue
+    const depth = (match[1] as string).length / 4
+    path.splice(depth, path.length, match[2] as string)
+    const url = path.join('')
+    for (const method of (match[3] ?? '').split(', ').filter((one) => one !== ''))
+      routes.push({ method: method as Method, url })
+  }
+  return routes
+}

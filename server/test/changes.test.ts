@@ -1,0 +1,120 @@
+/**
+ * Every change of state tells the verifiers, or says here why it need not: a change that is forgotten leaves a dead
+ * credential alive in somebody's cache.
+ */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Changes, type StateChange } from '../src/revocation/index.ts'
+import { freshSqlite } from './databases.ts'
+import {
+  importKeys,
+  issueKey,
+  type Json,
+  newOperator,
+  newResource,
+  newTenant,
+  type Node,
+  openNode,
+} from './deployment.ts'
+
+/** Actions that write no row of the feed, and why no verifier can hold anything that they end or alter. */
+const WITHOUT_FEED: Readonly<Record<string, string>> = {
+  'tenant.created': 'nothing belongs to it yet',
+  'tenant.updated': 'its name, external id and metadata are in no answer of verify',
+  'resource.created': 'nothing is for it yet',
+  'api_key.issued': 'nobody has seen it yet, and "unknown" is not cached',
+  'api_key.imported': 'the same: "unknown" is not cached',
+  'operator.created': 'nobody has seen it yet',
+  'pepper.rotated': 'keys stay what they are; their hashes move as they are used',
+}
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url))
+const database = freshSqlite()
+const seen = new Map<string, StateChange['feed'][]>()
+let node: Node
+
+before(async () => {
+  // eslint-disable-next-line typescript/unbound-method -- called with its own `this` below.
+  const { record } = Changes.prototype
+  Changes.prototype.record = function (this: Changes, ...words: Parameters<typeof record>) {
+    const [, , { action, feed }] = words
+    seen.set(action, [...(seen.get(action) ?? []), feed])
+    return record.apply(this, words)
+  }
+  node = await openNode(database)
+  await everyOperation(node)
+  Changes.prototype.record = record
+})
+after(async () => {
+  await node.close()
+  await database.drop()
+})
+
+it('every action in the source is done by this test', () => {
+  const actions = new Set<string>()
+  for (const file of globSync('**/*.ts', { cwd: SRC })) {
+    if (/\.test\.ts$|^(cli|http)\//.test(file)) continue
+    const text = readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+    for (const [, action] of text.matchAll(/'([a-z_]+\.[a-z_]+ed)'/g)) actions.add(action as string)
+  }
+  assert.deepEqual([...actions].sort(), [...seen.keys()].sort())
+})
+
+it('every change writes a row of the feed, or is in the table of those that need none', () => {
+  for (const [action, feeds] of seen)
+    if (feeds.some((feed) => feed === null)) assert.ok(action in WITHOUT_FEED, `${action} tells no verifier`)
+  const silent = [...seen].filter(([, feeds]) => feeds.includes(null)).map(([action]) => action)
+  assert.deepEqual(Object.keys(WITHOUT_FEED).sort(), silent.sort(), 'the table has nothing else in it')
+})
+
+it('what ends for ever says so, and what may come back says changed', () => {
+  const effects = Object.fromEntries([...seen].map(([action, [feed]]) => [action, feed && feed.effect]))
+  assert.deepEqual(effects, {
+    ...Object.fromEntries(Object.keys(WITHOUT_FEED).map((action) => [action, null])),
+    'tenant.disabled': 'changed',
+    'tenant.enabled': 'changed',
+    'tenant.deleted': 'deleted',
+    'resource.updated': 'changed',
+    'resource.deleted': 'deleted',
+    'api_key.updated': 'changed',
+    'api_key.disabled': 'changed',
+    'api_key.enabled': 'changed',
+    'api_key.rotated': 'changed',
+    'api_key.revoked': 'revoked',
+    'operator.rotated': 'changed',
+    'operator.revoked': 'revoked',
+  })
+})
+
+it('every change is in the audit as well', async () => {
+  const { data } = await node.done('GET', '/v1/audit?limit=100')
+  const audited = new Set(data.map((event: Json) => event.action))
+  assert.deepEqual([...audited].sort(), [...seen.keys()].sort())
+})
+
+async function everyOperation({ done, ...rest }: Node): Promise<void> {
+  const on = { done, ...rest }
+  const tenant = await newTenant(on)
+  await done('PATCH', `/v1/tenants/${tenant.id}`, { name: 'renamed' })
+  await done('PATCH', `/v1/tenants/${tenant.id}`, { disabled: true })
+  await done('PATCH', `/v1/tenants/${tenant.id}`, { disabled: false })
+  const api = await newResource(on)
+  await done('PATCH', `/v1/resources/${api.id}`, { name: 'renamed' })
+  await importKeys(on, api, 2)
+  const key = await issueKey(on, api)
+  await done('PATCH', `/v1/keys/${key.id}`, { name: 'renamed' })
+  await done('POST', `/v1/keys/${key.id}/disable`)
+  await done('POST', `/v1/keys/${key.id}/enable`)
+  await done('POST', `/v1/keys/${key.id}/rotate`, {})
+  await done('POST', `/v1/keys/${key.id}/revoke`, {})
+  await done('POST', '/v1/keys/bulk-revoke', { filter: { resource: api.id } })
+  const operator = await newOperator(on, ['verify'])
+  const { key: successor } = await done('POST', `/v1/operators/${operator.id}/rotate`, {})
+  await done('POST', `/v1/operators/${successor.id}/revoke`, {})
+  await done('POST', '/v1/peppers/rotate', {})
+  await done('DELETE', `/v1/resources/${api.id}`)
+  await done('DELETE', `/v1/tenants/${tenant.id}`)
+}
