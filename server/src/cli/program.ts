@@ -29,6 +29,11 @@ export const NOUNS: readonly Noun[] = [
     summary: 'what tokens are signed with',
     load: () => import('./commands/signing-keys.ts'),
   },
+  {
+    name: 'trusted-issuers',
+    summary: 'whose tokens are taken as well',
+    load: () => import('./commands/trusted-issuers.ts'),
+  },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
   { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },

@@ -211,3 +211,29 @@ export type WireVerdict =
       }
     }
   | { readonly valid: false; readonly code: string; readonly detail: string }
+
+export interface WireTrustedIssuer {
+  readonly id: string
+  readonly issuer: string
+  /** Its URI. */
+  readonly resource: string
+  readonly resource_id: string
+  readonly subject_prefix: string
+  readonly name: string
+  readonly audiences: readonly string[]
+  readonly algorithms: readonly string[]
+  readonly jwks_uri: string | null
+  readonly claims: {
+    readonly sub: string
+    readonly scopes: string
+    readonly scope_map: Readonly<Record<string, readonly string[]>> | null
+    readonly roles: string | null
+    readonly tenant?: string
+    readonly tenant_claim?: string
+    readonly tenant_claim_is?: string
+  }
+  readonly longest_token_seconds: number
+  readonly revoked_before: string | null
+  readonly created_at: string
+  readonly updated_at: string
+}
