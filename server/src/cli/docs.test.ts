@@ -16,8 +16,7 @@ it('docs/cli.md names every command there is, and none that is not', async () =>
   for (const { name, load } of NOUNS) {
     const command = new Command(name)
     ;(await load()).define(command, CLI)
-    if (command.commands.length === 0) there.push(name)
-    for (const verb of command.commands) there.push(`${name} ${verb.name()}`)
+    there.push(...endsOf(command, name))
   }
   const tables = PAGE.split('\n').filter((line) => line.startsWith('| `postern '))
   const documented = tables.flatMap((line) =>
@@ -25,6 +24,12 @@ it('docs/cli.md names every command there is, and none that is not', async () =>
   )
   assert.deepEqual([...documented].sort(), [...there].sort())
 })
+
+/** The commands under `command` that do something, by their whole names. */
+function endsOf(command: Command, name: string): string[] {
+  if (command.commands.length === 0) return [name]
+  return command.commands.flatMap((verb) => endsOf(verb, `${name} ${verb.name()}`))
+}
 
 it('docs/cli.md names every exit code', () => {
   const documented = [...PAGE.matchAll(/^\| (\d) \|/gm)].map(([, code]) => Number(code))

@@ -124,3 +124,116 @@ export interface WireActivity {
   readonly count: number
   readonly last_at: string
 }
+
+export interface WireClientSecret {
+  readonly id: string
+  readonly last4: string
+  readonly created_at: string
+  readonly expires_at: string | null
+}
+
+export interface WireClient {
+  readonly id: string
+  readonly name: string
+  readonly kind: string
+  /** Null: it serves the users of every tenant. */
+  readonly tenant: string | null
+  readonly grant_types: readonly string[]
+  readonly auth_method: string
+  readonly redirect_uris: readonly string[]
+  readonly post_logout_redirect_uris: readonly string[]
+  readonly cors_origins: readonly string[]
+  /** Resources by id; scopes null: all. */
+  readonly resources: readonly { readonly resource: string; readonly scopes: readonly string[] | null }[]
+  readonly introspects: readonly string[]
+  readonly first_party: boolean
+  readonly dpop_bound: boolean
+  readonly jwks: { readonly keys: readonly unknown[] } | null
+  readonly jwks_uri: string | null
+  readonly backchannel_logout_uri: string | null
+  readonly secrets: readonly WireClientSecret[]
+  readonly disabled: boolean
+  readonly created_at: string
+  readonly created_by: string
+  readonly updated_at: string
+}
+
+/** The only answer that holds the secret itself; a client that uses none has none. */
+export type RegisteredClient = WireClient & { readonly client_secret?: string }
+export type AddedClientSecret = WireClientSecret & { readonly client_secret: string }
+
+export interface WireUser {
+  readonly id: string
+  readonly username: string | null
+  readonly email: string | null
+  readonly name: string
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly disabled: boolean
+  readonly has_password: boolean
+  readonly password_set_at: string | null
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface WireMembership {
+  readonly tenant: string
+  readonly tenant_name: string
+  readonly roles: readonly string[]
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface WireSigningKey {
+  /** The `kid`. */
+  readonly id: string
+  readonly algorithm: string
+  readonly state: 'next' | 'active' | 'retiring' | 'gone' | 'revoked'
+  readonly created_at: string
+  readonly activates_at: string | null
+  readonly activated_at: string | null
+  readonly retired_at: string | null
+  readonly ends_at: string | null
+  readonly revoked_at: string | null
+  readonly revoked_reason: string | null
+}
+
+/** What /v1/verify answers, as far as it is shown. */
+export type WireVerdict =
+  | {
+      readonly valid: true
+      readonly principal: {
+        readonly sub: string
+        readonly tenant: string
+        readonly resource: string
+        readonly scopes: readonly string[]
+        readonly credential: { readonly type: string; readonly id: string; readonly environment: string }
+        readonly expires_at?: string
+      }
+    }
+  | { readonly valid: false; readonly code: string; readonly detail: string }
+
+export interface WireTrustedIssuer {
+  readonly id: string
+  readonly issuer: string
+  /** Its URI. */
+  readonly resource: string
+  readonly resource_id: string
+  readonly subject_prefix: string
+  readonly name: string
+  readonly audiences: readonly string[]
+  readonly algorithms: readonly string[]
+  readonly jwks_uri: string | null
+  readonly claims: {
+    readonly sub: string
+    readonly scopes: string
+    readonly scope_map: Readonly<Record<string, readonly string[]>> | null
+    readonly roles: string | null
+    readonly tenant?: string
+    readonly tenant_claim?: string
+    readonly tenant_claim_is?: string
+  }
+  readonly longest_token_seconds: number
+  readonly revoked_before: string | null
+  readonly created_at: string
+  readonly updated_at: string
+}

@@ -4,7 +4,9 @@ import type { Cli } from '../cli.ts'
 import { EXIT, type ExitCode } from '../errors.ts'
 import { listOption } from '../input/options.ts'
 import { readSecret } from '../input/read-secret.ts'
+import { printVerdict } from '../output/verdict.ts'
 import { call } from '../transport/api-client.ts'
+import type { WireVerdict } from '../wire.ts'
 
 interface VerifyOptions {
   readonly resource?: string
@@ -13,20 +15,6 @@ interface VerifyOptions {
   readonly ip?: string
   readonly environment?: string
 }
-
-type Answer =
-  | {
-      readonly valid: true
-      readonly principal: {
-        readonly sub: string
-        readonly tenant: string
-        readonly resource: string
-        readonly scopes: readonly string[]
-        readonly credential: { readonly type: string; readonly id: string; readonly environment: string }
-        readonly expires_at?: string
-      }
-    }
-  | { readonly valid: false; readonly code: string; readonly detail: string }
 
 export function define(command: Command, cli: Cli): void {
   command
@@ -45,27 +33,8 @@ async function verify(cli: Cli, options: VerifyOptions): Promise<ExitCode> {
   const credential = await readSecret(cli.io, 'Credential (not shown): ')
   const { resource, scope: scopes, tenant, ip, environment } = options
   const body = { credential, resource, scopes, tenant, ip, environment }
-  const answer = await call<Answer>(client, 'POST', '/v1/verify', { body })
+  const answer = await call<WireVerdict>(client, 'POST', '/v1/verify', { body })
   if (out.isJson) await out.json(answer)
-  else if (answer.valid) {
-    const { principal } = answer
-    await out.card([
-      ['valid', { text: 'yes', style: 'good' }],
-      ['subject', principal.sub],
-      ['tenant', principal.tenant],
-      ['resource', principal.resource],
-      ['scopes', principal.scopes.join(' ') || '(none)'],
-      [
-        'credential',
-        `${principal.credential.type} ${principal.credential.id} (${principal.credential.environment})`,
-      ],
-      ['expires', out.time(principal.expires_at, 'never')],
-    ])
-  } else
-    await out.card([
-      ['valid', { text: 'no', style: 'bad' }],
-      ['code', answer.code],
-      ['why', answer.detail],
-    ])
+  else await printVerdict(out, answer)
   return answer.valid ? EXIT.ok : EXIT.failed
 }

@@ -45,3 +45,10 @@ export function parseExpiry(text: string, nowMs: number): Expiry {
   if (seconds !== undefined) return { expires_in_seconds: seconds }
   return { expires_at: parseTime(trimmed, nowMs) }
 }
+
+/** For what takes a point in time only. */
+export function endOf(expires: Expiry, nowMs: number): string | null {
+  return 'expires_at' in expires
+    ? expires.expires_at
+    : new Date(nowMs + expires.expires_in_seconds * 1_000).toISOString()
+}

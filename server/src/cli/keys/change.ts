@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { Cli } from '../cli.ts'
 import { usageError } from '../errors.ts'
 import { expiryOption, listOption, metadataOption } from '../input/options.ts'
-import type { Expiry } from '../input/time.ts'
+import { endOf, type Expiry } from '../input/time.ts'
 import { call } from '../transport/api-client.ts'
 import type { WireKey } from '../wire.ts'
 import { keyPath } from './path.ts'
@@ -74,11 +74,4 @@ function patchOf(
     ...(anyIp ? { ip_allow: [] } : ip === undefined ? {} : { ip_allow: ip }),
     ...(metadata === undefined ? {} : { metadata }),
   }
-}
-
-/** A change takes a point in time only. */
-export function endOf(expires: Expiry, nowMs: number): string | null {
-  return 'expires_at' in expires
-    ? expires.expires_at
-    : new Date(nowMs + expires.expires_in_seconds * 1_000).toISOString()
 }

@@ -2,11 +2,10 @@
 import type { Command } from 'commander'
 import type { Cli } from '../cli.ts'
 import { durationOption, expiryOption } from '../input/options.ts'
-import type { Expiry } from '../input/time.ts'
+import { endOf, type Expiry } from '../input/time.ts'
 import { printIssued } from '../output/credential.ts'
 import { createOnce } from '../transport/create-once.ts'
 import type { Rotated, WireKey } from '../wire.ts'
-import { endOf } from './change.ts'
 import { keyPath } from './path.ts'
 
 interface RotateOptions {

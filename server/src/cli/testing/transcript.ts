@@ -66,13 +66,18 @@ export class Names {
     for (const [value, name] of this.#fixed) hidden = hidden.replaceAll(value, name)
     return (
       hidden
-        .replace(/\b[a-z]+_(?:live|test)_[0-9A-Za-z]{50}\b/g, (value) => this.#name('secret', value))
+        .replace(/\b[a-z]+_(?:live|test)_(?:[0-9A-Za-z]{50}|[0-9A-Za-z]{43})\b/g, (value) =>
+          this.#name('secret', value),
+        )
         // By the data folder it is the system user, by a server the operator.
         .replace(/(created[_ ]by"?:? *"?)(?:system|key_[0-9A-Za-z]{22})/g, '$1<me>')
-        .replace(/\b(ten|res|key|evt)_[0-9A-Za-z]{22}\b(?=(  )?)/g, (value, prefix: string, gap?: string) =>
-          // In a table the columns stay where they are.
-          this.#name(prefix, value).padEnd(gap === undefined ? 0 : value.length),
+        .replace(
+          /\b(?:(?:ten|res|key|evt|cli|usr|iss)_[0-9A-Za-z]{22}|sec_[0-9A-Za-z]{14})\b(?=(  )?)/g,
+          (value, gap?: string) =>
+            // In a table the columns stay where they are.
+            this.#name(value.slice(0, 3), value).padEnd(gap === undefined ? 0 : value.length),
         )
+        .replace(/(cs_live_…)[0-9A-Za-z]{4}/g, '$1<hint>')
         .replace(/(_(?:live|test))_[0-9A-Za-z]{12}…[0-9A-Za-z]{4}/g, '$1_<hint>')
         .replace(/(look-up  +)[0-9A-Za-z]{12}/g, '$1<hint>')
         .replace(/"(lookup|last4)":( ?)"[0-9A-Za-z]+"/g, '"$1":$2"<hint>"')

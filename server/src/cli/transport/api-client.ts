@@ -16,7 +16,7 @@ export interface ApiResponse {
   readonly body: unknown
 }
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export interface ApiClient {
   /** For messages: the server's address, or the data folder. */
