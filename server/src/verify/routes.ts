@@ -18,14 +18,16 @@ import type { Decision, Verifier } from './verify.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 const Text = (longest: number) => Type.String({ maxLength: longest })
+/** What the database is asked for. A NUL is let through in the credential alone, where it is a decision. */
+const Named = (longest: number) => Type.String({ maxLength: longest, pattern: '^[^\\u0000]*$' })
 
 const VerifyBody = Type.Object({
   credential: Type.String({ description: 'As it was presented. At most 8,192 characters are looked at.' }),
   resource: Type.Optional(
-    Type.String({ maxLength: 500, description: 'The URI of the API that is being called.' }),
+    Type.Unsafe<string>({ ...Named(500), description: 'The URI of the API that is being called.' }),
   ),
   scopes: Type.Optional(Scopes),
-  tenant: Type.Optional(Text(200)),
+  tenant: Type.Optional(Named(200)),
   ip: Type.Optional(Type.String({ maxLength: 100, description: 'The address that presented it.' })),
   method: Type.Optional(Text(20)),
   url: Type.Optional(

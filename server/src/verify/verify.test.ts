@@ -246,6 +246,15 @@ onBothDatabases('verify', (fresh) => {
     assert.equal(await verdict(node, key), 'valid')
   })
 
+  it('refuses a NUL in what the database is asked for, as a faulty question', async () => {
+    for (const member of ['resource', 'tenant'])
+      for (const credential of ['rubbish', (await issueKey(node, api)).key]) {
+        const body = { credential, resource: api.uri, [member]: 'a\0b' }
+        const answer = await node.request('POST', '/v1/verify', { body })
+        assert.deepEqual([answer.status, answer.body.errors?.[0].pointer], [400, `/${member}`])
+      }
+  })
+
   it('needs the scope verify from whoever asks', async () => {
     const reader = await newOperator(node, ['keys:read'])
     const body = { credential: 'x' }
