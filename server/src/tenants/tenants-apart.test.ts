@@ -29,6 +29,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/users/:id': { name: 'taken over' },
   'POST /v1/users/:id/password': { password: 'correct horse battery' },
   'PUT /v1/users/:id/tenants/:tenant': { roles: [] },
+  'PATCH /v1/trusted-issuers/:id': { name: 'taken over' },
+  'POST /v1/trusted-issuers/:id/revoke-token': { jti: 'x' },
 }
 
 onBothDatabases('tenants apart', (fresh) => {
@@ -78,6 +80,7 @@ onBothDatabases('tenants apart', (fresh) => {
       clients: theirClient.id,
       users: theirUser.id,
       'signing-keys': 'a signing key of the deployment',
+      'trusted-issuers': 'a trusted issuer of the deployment',
     }
     const routes = node.deployment.server.posternHttp.routes.filter(({ url }) => url.includes(':id'))
     assert.ok(routes.length >= 15)
