@@ -89,6 +89,7 @@ export function makeProvider(ports: OAuthPorts): Provider {
   nameGrants(provider, ports)
   compareSecretDigests(provider, ports)
   seeProofsOnce(provider, ports)
+  keepNewSessions(provider)
   mintWithOurKeys(provider, ports)
   answerForJwts(provider, ports)
   nameReplacements(provider)
@@ -134,6 +135,26 @@ function compareSecretDigests(provider: Provider, { clock }: OAuthPorts): void {
     return matchesSecret(secrets, presented, clock.nowMs()) !== undefined
   }
 }
+
+/**
+ * A form that fails (the page where a device's code is typed) is shown again with a token that the session holds. The
+ * engine forgets that the session may be new, and fails itself.
+ */
+function keepNewSessions(provider: Provider): void {
+  interface EngineSession {
+    exp?: number
+    persist(): Promise<unknown>
+    save(seconds: number): Promise<unknown>
+  }
+  const { prototype } = (provider as unknown as { Session: { prototype: EngineSession } }).Session
+  // eslint-disable-next-line typescript/unbound-method -- called with its own `this`.
+  const { persist } = prototype
+  prototype.persist = function (this: EngineSession) {
+    return this.exp === undefined ? this.save(NEW_SESSION_SECONDS) : persist.call(this)
+  }
+}
+
+const NEW_SESSION_SECONDS = 600
 
 /** The engine looks first and stores afterwards; here one of many at once is the first. */
 function seeProofsOnce(provider: Provider, { artifacts, clock }: OAuthPorts): void {
