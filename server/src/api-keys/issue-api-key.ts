@@ -2,6 +2,7 @@
 import {
   type Caller,
   type Environment,
+  invalid,
   MANAGEMENT_RESOURCE,
   newId,
   notFound,
@@ -97,6 +98,9 @@ export function makeKey(context: KeyContext, caller: Caller, resource: Resource,
   const { clock } = context.changes
   checkAddresses(input.ipAllow ?? [])
   checkMetadata(input.metadata ?? {})
+  const expiresAtMs = resolveExpiry(input, resource, clock)
+  if (input.notBeforeMs !== undefined && expiresAtMs !== null && input.notBeforeMs >= expiresAtMs)
+    throw invalid('/not_before', 'The key would end before it begins.')
   const environment = input.environment ?? 'live'
   const { key, prefix, lookup, last4 } = generateKey(resource.keyPrefix, environment)
   const record: ApiKey = {
@@ -119,7 +123,7 @@ export function makeKey(context: KeyContext, caller: Caller, resource: Resource,
     createdAtMs: clock.nowMs(),
     createdBy: caller.id,
     notBeforeMs: input.notBeforeMs ?? null,
-    expiresAtMs: resolveExpiry(input, resource, clock),
+    expiresAtMs,
     rotatedFrom: input.rotatedFrom ?? null,
   }
   return { record, key }
