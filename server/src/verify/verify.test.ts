@@ -46,9 +46,11 @@ onBothDatabases('verify', (fresh) => {
     const callerKey = (await newOperator(node, ['verify'], { tenant: elsewhere.id })).key
     const key = await issueKey(node, api, {
       not_before: node.clock.at(60_000),
-      expires_at: node.clock.at(1_000),
+      expires_at: node.clock.at(120_000),
       ip_allow: ['192.0.2.0/24'],
     })
+    // A key cannot be issued so, but its end may be moved before its beginning.
+    await node.done('PATCH', `/v1/keys/${key.id}`, { expires_at: node.clock.at(1_000) })
     await node.done('POST', `/v1/keys/${key.id}/disable`)
     node.clock.advance(1_000)
     const question = {
