@@ -95,6 +95,28 @@ export function declareRoute<const S extends RouteSchema, const A extends Access
   })
 }
 
+/**
+ * The same for the hottest route, straight to the socket in one write: Fastify's way of sending costs a tenth of a
+ * verify. Only for answers of 200, whose headers are all here; refusals go the usual way.
+ */
+export function sendJsonAtOnce(reply: FastifyReply, text: string): FastifyReply {
+  reply.hijack()
+  reply.raw.writeHead(200, [
+    'content-type',
+    'application/json; charset=utf-8',
+    'content-length',
+    String(Buffer.byteLength(text)),
+    'cache-control',
+    'no-store',
+    'x-content-type-options',
+    'nosniff',
+    'x-request-id',
+    reply.request.id,
+  ])
+  reply.raw.end(text)
+  return reply
+}
+
 /** Sends text that is JSON already, past the serializer: for the hot path. */
 export function sendJson(reply: FastifyReply, text: string): FastifyReply {
   return reply.header('content-type', 'application/json; charset=utf-8').send(text)

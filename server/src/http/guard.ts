@@ -32,7 +32,8 @@ export function guardRoute(
     access.kind === 'management' ? access.scope : access.kind === 'verifier' ? 'verify' : undefined
 
   return function guard(request, reply, done) {
-    setApiHeaders(reply, request.id)
+    // The hot path sends its own (see sendJsonAtOnce), and a refusal brings them along.
+    if (access.kind !== 'verifier') setApiHeaders(reply, request.id)
     const limitByAddress = (): Denial | undefined => admit?.({ ip: request.ip ?? '', route })
 
     // A gateway asks for thousands of its callers from one address: there, only what is refused is counted.

@@ -4,7 +4,7 @@
  */
 export { createServer } from './server.ts'
 export type { ServerOptions } from './server.ts'
-export { declareRoute, sendJson } from './declare-route.ts'
+export { declareRoute, sendJson, sendJsonAtOnce } from './declare-route.ts'
 export type { ContentSchema, DeclaredRoute, Route, RouteRequest, RouteSchema } from './declare-route.ts'
 export { createLogger } from './logger.ts'
 export type { LoggerOptions } from './logger.ts'

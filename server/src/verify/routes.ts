@@ -8,6 +8,7 @@ import {
   Rfc3339,
   Scopes,
   sendJson,
+  sendJsonAtOnce,
   sendProblem,
 } from '../http/index.ts'
 import { DENIALS, keysInUrl } from '../kernel/index.ts'
@@ -111,7 +112,7 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
         reach: caller,
       }
       const answer = (decision: Decision): void => {
-        sendJson(
+        sendJsonAtOnce(
           reply,
           decision.denial
             ? denialText(decision.denial, decision.asOf)
