@@ -73,6 +73,7 @@ app.get('/orders', postern('orders:read'), (req, res) => {
         'Your app is a `web` client: people sign in on Postern’s page, and any OpenID Connect library does the rest. Passwords in this version; passkeys and other providers come next.',
       command: `npm run -s postern -- clients create \\
   --kind web --name "My app" \\
+  --resource https://api.example.com \\
   --redirect-uri https://app.example.com/callback`,
       code: `// Any OpenID Connect library, for example openid-client:
 const config = await discovery(new URL('${issuer}'), clientId, clientSecret)
@@ -90,6 +91,7 @@ const url = buildAuthorizationUrl(config, {
       explained: 'OAuth 2.1 and OpenID Connect: the person agrees, the app gets a token for just that.',
       command: `npm run -s postern -- clients create \\
   --kind native --name "Their app" \\
+  --resource https://api.example.com \\
   --redirect-uri com.example.theirs:/callback`,
       code: `# Everything it needs to know is here:
 curl ${issuer}/.well-known/oauth-authorization-server`,
