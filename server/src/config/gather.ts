@@ -3,7 +3,7 @@
  * is left out keeps its default. Everything is text here; `parse-setting.ts` reads it.
  */
 import { readFileSync, statSync } from 'node:fs'
-import { parse as parseToml } from 'smol-toml'
+import { createRequire } from 'node:module'
 import { ConfigError } from './config-error.ts'
 import { nearest } from './nearest.ts'
 import { SETTINGS, variableOf } from './settings.ts'
@@ -89,7 +89,9 @@ function fromFile(named: Given, warnings: string[]): Layer {
   const text = readText(fileName, named.source, 'a TOML file of settings')
   let table: Record<string, unknown>
   try {
-    table = parseToml(text)
+    // Loaded only where there is a file.
+    const { parse } = createRequire(import.meta.url)('smol-toml') as typeof import('smol-toml')
+    table = parse(text)
   } catch (error) {
     // The parser's own message shows the line at fault, which may hold a secret.
     const line = (error as { line?: unknown }).line

@@ -6,9 +6,8 @@
  * The validator that stops at the first fault runs on every request; the one that finds all of them is compiled and run
  * only when a request has failed, and only for a small body, so that a big bad one buys no work.
  */
-import { Ajv } from 'ajv'
-import type { ErrorObject, ValidateFunction } from 'ajv'
-import ajvFormats from 'ajv-formats'
+import { createRequire } from 'node:module'
+import type { Ajv, ErrorObject, ValidateFunction } from 'ajv'
 import type { FastifySchemaCompiler } from 'fastify'
 import { PosternError } from '../kernel/index.ts'
 import { closeSchema } from './close-schema.ts'
@@ -19,12 +18,15 @@ export type HttpPart = 'body' | 'querystring' | 'params' | 'headers'
 /** Above this many values in it, a failed body is reported by its first fault alone. */
 const THOROUGH_LIMIT = 2_000
 
-const addFormats = ajvFormats.default
+const require = createRequire(import.meta.url)
 
 const STRICT = { useDefaults: true, strict: false, strictSchema: false, validateFormats: true } as const
 
 function newAjv(part: HttpPart, thorough: boolean): Ajv {
-  const ajv = new Ajv({
+  // Loaded with the first request that is validated.
+  const { Ajv: LoadedAjv } = require('ajv') as typeof import('ajv')
+  const { default: addFormats } = require('ajv-formats') as typeof import('ajv-formats')
+  const ajv = new LoadedAjv({
     ...STRICT,
     coerceTypes: part === 'body' ? false : 'array',
     allErrors: thorough,
