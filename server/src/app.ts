@@ -19,7 +19,7 @@ import {
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
 import { clientRoutes } from './clients/index.ts'
-import type { Config } from './config.ts'
+import { type Config, isLoopbackIssuer } from './config.ts'
 import {
   createLogger,
   createMetrics,
@@ -249,6 +249,5 @@ const VERSION = (
 
 /** Keys are printed, and demo data made, only where nobody but the person at the machine can be reached by them. */
 export function printsKeys(config: Config): boolean {
-  const { hostname } = new URL(config.issuer)
-  return config.databaseUrl === undefined && ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+  return config.databaseUrl === undefined && isLoopbackIssuer(config.issuer)
 }

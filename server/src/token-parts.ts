@@ -1,7 +1,7 @@
 /** Composition of tokens: the signing keys, the issuers besides ourselves, and how a presented token is found. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import type { Config } from './config.ts'
+import { type Config, isLoopbackIssuer } from './config.ts'
 import type { Clock } from './kernel/index.ts'
 import type { Changes, FeedReader } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
@@ -39,7 +39,7 @@ export interface Tokens {
 export async function openTokens(parts: TokenParts): Promise<Tokens> {
   const { config, clock, logger, rootSecret, storage, changes, feed } = parts
   const { issuer } = config
-  const allowLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(new URL(issuer).hostname)
+  const allowLoopback = isLoopbackIssuer(issuer)
   const keyPorts = { storage, changes, sealer: new KeySealer(rootSecret) }
   await tendSigningKeys(keyPorts)
   const signingKeys = new SigningKeys(storage, rootSecret, clock)

@@ -129,27 +129,6 @@ export async function deleteGrant(tx: Transaction, grantId: string): Promise<Art
     .execute()
 }
 
-/** The grants of a user, by an index; those to one client where it is named. */
-export async function selectGrants(
-  storage: Storage,
-  accountId: string,
-  clientId: string | undefined,
-  nowMs: number,
-  limit: number,
-): Promise<ArtifactRow[]> {
-  let query = storage
-    .scan<Tables>()
-    .selectFrom('oauth_artifacts')
-    .selectAll()
-    .where('model', '=', 'Grant')
-    .where('account_id', '=', accountId)
-    .where('expires_at', '>', nowMs)
-    .orderBy('grant_id')
-    .limit(limit)
-  if (clientId !== undefined) query = query.where('client_id', '=', clientId)
-  return query.execute()
-}
-
 /** Deletes at most `limit` that have expired; rows that somebody holds are left for the next time. */
 export async function deleteExpired(tx: Transaction, nowMs: number, limit: number): Promise<number> {
   const db = tx.over<Tables>()

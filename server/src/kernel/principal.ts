@@ -32,14 +32,3 @@ export interface Actor {
   readonly sub: string
   readonly act?: Actor
 }
-
-/** What every later hit of a cached Principal must satisfy. An unknown member means: do not cache. */
-export interface Constraints {
-  /** CIDR blocks; absent: any address. */
-  readonly ipAllow?: readonly string[]
-  readonly notBeforeMs?: number
-  readonly expiresAtMs?: number
-  readonly environment: Environment
-  /** False: refuse a live key that comes with `Origin` or `Sec-Fetch-Site`. */
-  readonly browser: boolean
-}

@@ -34,5 +34,3 @@ export const MANAGEMENT_SCOPES = [
   { name: 'audit:read', description: 'Read the audit log and the activity log' },
   { name: 'deployment:write', description: 'Rotate the pepper and other deployment-wide upkeep' },
 ] as const
-
-export type ManagementScope = (typeof MANAGEMENT_SCOPES)[number]['name']

@@ -1,18 +1,10 @@
 /**
- * The engine's `fetch`: for addresses that clients chose (key sets, metadata documents, logout endpoints). https alone,
- * public addresses alone, and the connection goes to the very address that was checked, so that a name which answers
- * differently the second time gains nothing. No redirects, no proxy, bounded in bytes and time.
+ * The engine's `fetch`: for addresses that clients chose (key sets, metadata documents, logout endpoints). Where it may
+ * go is the rule of tokens' own guarded fetch. No redirects, no proxy, bounded in bytes and time.
  */
-import { lookup } from 'node:dns/promises'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { LookupFunction } from 'node:net'
-import { parseAddress } from '../kernel/index.ts'
-
-export interface FetchGuard {
-  /** Lets http and https reach loopback: only where the deployment itself is on loopback. */
-  readonly allowLoopback: boolean
-}
+import { checkedAddress, checkUrl, type FetchGuard, pinnedTo } from '../tokens/index.ts'
 
 const LARGEST_BYTES = 262_144
 
@@ -20,35 +12,12 @@ export function guardedFetch(
   guard: FetchGuard,
 ): (url: string | URL | Request, init?: RequestInit) => Promise<Response> {
   return async (url, init = {}) => {
-    const target = new URL(url instanceof Request ? url.url : url)
-    if (target.protocol !== 'https:' && !(target.protocol === 'http:' && guard.allowLoopback))
-      throw new Error(`${target.protocol} is not fetched`)
+    const target = checkUrl(url instanceof Request ? url.url : String(url), guard)
     return send(target, await checkedAddress(target, guard), init)
   }
 }
 
-/** All addresses of the name must be allowed: one that is public must not bring a private one along. */
-async function checkedAddress(target: URL, guard: FetchGuard): Promise<string> {
-  const host = target.hostname.replace(/^\[(.*)\]$/, '$1')
-  const addresses = parseAddress(host)
-    ? [host]
-    : (await lookup(host, { all: true })).map(({ address }) => address)
-  const refused = addresses.find((address) => !mayReach(address, target, guard))
-  if (refused !== undefined || addresses.length === 0)
-    throw new Error(`${target.hostname} leads to an address that may not be reached from here`)
-  return addresses[0] as string
-}
-
-function mayReach(address: string, { protocol }: URL, { allowLoopback }: FetchGuard): boolean {
-  const range = parseAddress(address)?.range()
-  if (range === 'loopback') return allowLoopback
-  return range === 'unicast' && protocol === 'https:'
-}
-
 async function send(target: URL, address: string, init: RequestInit): Promise<Response> {
-  const family = address.includes(':') ? 6 : 4
-  const pinned: LookupFunction = (_host, options, callback) =>
-    options.all ? callback(null, [{ address, family }]) : callback(null, address, family)
   const body = init.body === undefined || init.body === null ? undefined : String(init.body as string)
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
   const request = target.protocol === 'https:' ? requestHttps : requestHttp
@@ -57,7 +26,7 @@ async function send(target: URL, address: string, init: RequestInit): Promise<Re
     {
       method: init.method ?? 'GET',
       agent: false,
-      lookup: pinned,
+      lookup: pinnedTo(address),
       headers: {
         ...Object.fromEntries(new Headers(init.headers)),
         ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),

@@ -51,7 +51,8 @@ export function checkUrl(url: string, { allowLoopback }: Pick<FetchGuard, 'allow
   return target
 }
 
-async function checkedAddress(target: URL, guard: FetchGuard): Promise<string> {
+/** Where the URL's name leads, all of it allowed; the connection has to go there and nowhere else (`pinnedTo`). */
+export async function checkedAddress(target: URL, guard: FetchGuard): Promise<string> {
   const host = target.hostname.replace(/^\[(.*)\]$/, '$1')
   const resolve = guard.resolve ?? ((name: string) => lookup(name, { all: true }))
   const addresses = parseAddress(host) ? [host] : (await resolve(host)).map(({ address }) => address)
@@ -78,15 +79,19 @@ function isAllotted(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   return address.kind() === 'ipv4' || ((address.toByteArray()[0] as number) & 0xe0) === 0x20
 }
 
+/** A resolver that answers the checked address whatever it is asked. */
+export function pinnedTo(address: string): LookupFunction {
+  const family = address.includes(':') ? 6 : 4
+  return (_host, options, callback) =>
+    options.all ? callback(null, [{ address, family }]) : callback(null, address, family)
+}
+
 async function get(target: URL, address: string, guard: FetchGuard): Promise<string> {
   const { timeoutMs = TIMEOUT_MS, largestBytes = LARGEST_BYTES } = guard
-  const family = address.includes(':') ? 6 : 4
-  const pinned: LookupFunction = (_host, options, callback) =>
-    options.all ? callback(null, [{ address, family }]) : callback(null, address, family)
   const options: RequestOptions = {
     method: 'GET',
     agent: false,
-    lookup: pinned,
+    lookup: pinnedTo(address),
     signal: AbortSignal.timeout(timeoutMs),
     headers: { accept: 'application/json', 'user-agent': 'postern' },
   }

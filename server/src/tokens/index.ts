@@ -11,7 +11,14 @@ export {
   tendSigningKeys,
 } from './change-signing-keys.ts'
 export { findPresentedToken } from './find-presented-token.ts'
-export { type FetchGuard, fetchGuardedJson, FetchRefused } from './guarded-fetch.ts'
+export {
+  checkedAddress,
+  checkUrl,
+  type FetchGuard,
+  fetchGuardedJson,
+  FetchRefused,
+  pinnedTo,
+} from './guarded-fetch.ts'
 export { KeySealer } from './key-sealer.ts'
 export { AncestorEnded, mintAccessToken, type MintOptions, TokenTooLarge } from './mint-access-token.ts'
 export type { PresentedToken, TokenPorts } from './present-token.ts'

@@ -1,5 +1,5 @@
-/** One question to `verify`, and its two answers. */
-import type { Caller, Constraints, Denial, Environment, Principal } from '../kernel/index.ts'
+/** One question to `verify`. */
+import type { Caller, Environment } from '../kernel/index.ts'
 
 export interface VerifyRequest {
   readonly credential: string
@@ -18,14 +18,3 @@ export interface VerifyRequest {
   /** How far the asking caller reaches: beyond that everything is `unknown`. */
   readonly reach: Pick<Caller, 'tenant' | 'resources'>
 }
-
-export interface Verified {
-  readonly valid: true
-  readonly principal: Principal
-  readonly constraints: Constraints
-  /** The feed's position at which this was true. */
-  readonly asOf: number
-  readonly cacheSeconds: number
-}
-
-export type VerifyAnswer = Verified | Denial
