@@ -36,8 +36,15 @@ import {
 import { type Clock, systemClock } from './kernel/index.ts'
 import { createAdmit } from './limits/index.ts'
 import { type OAuth, openOAuth } from './oauth-parts.ts'
-import { resourceRoutes, ResourceUris } from './resources/index.ts'
-import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
+import { reachedResources, resourceRoutes, ResourceUris } from './resources/index.ts'
+import {
+  Changes,
+  detectRestore,
+  FeedPublisher,
+  FeedReader,
+  feedRoutes,
+  OLDEST_READING_MS,
+} from './revocation/index.ts'
 import { openRootSecret } from './root-secret.ts'
 import {
   Idempotency,
@@ -163,6 +170,15 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const present = new KeyPresenter(new ResourceUris(storage), clock)
   const keyPorts = { storage, context, idempotency, present }
   verifyRoutes(server, verifier, meter)
+  const followers = feedRoutes(server, {
+    storage,
+    clock,
+    feed,
+    issuer: config.issuer,
+    keys: tokens.signingKeys,
+    resources: (caller) => reachedResources(storage, caller),
+  })
+  metrics.watchFollowers(followers)
   tenantRoutes(server, { storage, changes, idempotency })
   resourceRoutes(server, { storage, changes, idempotency })
   keyRoutes(server, keyPorts)

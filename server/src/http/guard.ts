@@ -20,12 +20,13 @@ export interface GuardedRoute {
   readonly access: Access
   readonly url: string
   readonly idempotent?: boolean
+  readonly bearerOnly?: boolean
   readonly openTo?: (request: FastifyRequest) => boolean
 }
 
 export function guardRoute(
   ports: GuardPorts,
-  { access, url: route, idempotent, openTo }: GuardedRoute,
+  { access, url: route, idempotent, bearerOnly, openTo }: GuardedRoute,
 ): onRequestHookHandler {
   const { authenticate, admit } = ports
   const scope =
@@ -40,6 +41,8 @@ export function guardRoute(
     const early = access.kind === 'verifier' ? undefined : limitByAddress()
     if (early) return refuse(early)
     if (access.kind === 'public' || openTo?.(request)) return begin()
+
+    if (bearerOnly && request.headers['x-api-key'] !== undefined) return refuse(denial('unsupported'))
 
     let answer: ReturnType<Authenticate>
     try {

@@ -117,7 +117,7 @@ function documented(route: DeclaredRoute): object {
     ...(route.description && { description: route.description }),
     tags: route.tags,
     operationId: operationIdOf(route),
-    security: secured ? [{ bearer: [] }, { apiKey: [] }] : [],
+    security: secured ? [{ bearer: [] }, ...(route.bearerOnly ? [] : [{ apiKey: [] }])] : [],
     ...(access.kind === 'management' && { 'x-postern-scope': access.scope }),
     ...(access.kind === 'verifier' && { 'x-postern-scope': 'verify' }),
     ...(schema.body && { body: closed(schema.body) }),

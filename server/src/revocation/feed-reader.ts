@@ -20,6 +20,7 @@ export class FeedReader {
   readonly #clock: Clock
   readonly #listeners = new Set<FeedListener>()
   readonly #resets = new Set<() => void>()
+  readonly #readings = new Set<() => void>()
   readonly #touches = new RecentTouches(0)
   #position = 0
   #epoch = ''
@@ -79,6 +80,12 @@ export class FeedReader {
     return () => this.#resets.delete(listener)
   }
 
+  /** Called after each reading that reached the head, whether it found rows or not. */
+  onRead(listener: () => void): () => void {
+    this.#readings.add(listener)
+    return () => this.#readings.delete(listener)
+  }
+
   /** Reads up to the head. A call during a reading waits for one that begins after it. Never rejects. */
   catchUp(): Promise<void> {
     if (this.#running) {
@@ -99,11 +106,16 @@ export class FeedReader {
         if (head.epoch !== this.#epoch || head.seq < this.#position || this.#position < head.resumeFloor)
           this.#reset(head.epoch, head.seq)
         while (this.#position < head.seq) {
-          const rows = await readRows(this.#storage, this.#position, PAGE)
+          const rows = await readRows(this.#storage.read(), this.#position, PAGE)
+          if (!rows) {
+            this.#reset(head.epoch, head.seq)
+            continue
+          }
           this.#apply(rows)
           if (rows.length < PAGE) this.#position = Math.max(this.#position, head.seq)
         }
         this.#readAtMs = startedMs
+        for (const listener of this.#readings) listener()
       } catch {
         // The age grows, and verifies are refused once it is too old: nothing else may be assumed.
         this.#again = false

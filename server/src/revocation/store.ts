@@ -1,6 +1,6 @@
 /** The feed's tables. */
 import { type Kysely, sql } from 'kysely'
-import { type Dialect, type EndStep, HINT_CHANNEL, type Storage, type Transaction } from '../storage/index.ts'
+import { type Dialect, type EndStep, HINT_CHANNEL, type Transaction } from '../storage/index.ts'
 import { type FeedEffect, type FeedKind, type FeedRow, isLevel } from './feed-row.ts'
 import type { Published } from './publish-change.ts'
 
@@ -114,17 +114,56 @@ export async function readFeedHead(db: Kysely<unknown>): Promise<FeedHead> {
   return row
 }
 
-/** Rows above `after` up to the head, in order. */
-export async function readRows(storage: Storage, after: number, limit: number): Promise<FeedRow[]> {
-  const rows = await storage
-    .read<Tables>()
+/**
+ * The next rows above `after`, in order, or undefined when some of those have been purged: they and the floor are read as
+ * of one moment, so that no purge falls between the two.
+ */
+export async function readRows(
+  db: Kysely<unknown>,
+  after: number,
+  limit: number,
+): Promise<FeedRow[] | undefined> {
+  const rows = await (db as Kysely<Tables>)
     .selectFrom('feed_rows')
     .select(['seq', 'epoch', 'tenant', 'kind', 'key', 'effect', 'at', 'drop_after as dropAfter'])
+    .select((eb) => eb.selectFrom('feed_head').select('resume_floor').where('id', '=', 1).as('floor'))
     .where('seq', '>', after)
     .orderBy('seq')
     .limit(limit)
     .execute()
-  return rows.map((row) => ({ ...row, kind: row.kind as FeedKind, effect: row.effect as FeedEffect }))
+  const floor = rows[0]?.floor ?? (await readFeedHead(db)).resumeFloor
+  return after < floor ? undefined : rows.map(rowFrom)
+}
+
+/** Rows in (`after`, `upTo`] that are still in force, in order. */
+export async function readRowsInForce(
+  db: Kysely<unknown>,
+  { after, upTo, nowMs, limit }: { after: number; upTo: number; nowMs: number; limit: number },
+): Promise<FeedRow[]> {
+  const rows = await (db as Kysely<Tables>)
+    .selectFrom('feed_rows')
+    .select(['seq', 'epoch', 'tenant', 'kind', 'key', 'effect', 'at', 'drop_after as dropAfter'])
+    .where('seq', '>', after)
+    .where('seq', '<=', upTo)
+    .where('drop_after', '>', nowMs)
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+  return rows.map(rowFrom)
+}
+
+function rowFrom(row: Omit<RowTable, 'drop_after' | 'reason' | 'actor'> & { dropAfter: number }): FeedRow {
+  const { seq, epoch, tenant, key, at, dropAfter } = row
+  return {
+    seq,
+    epoch,
+    tenant,
+    kind: row.kind as FeedKind,
+    key,
+    effect: row.effect as FeedEffect,
+    at,
+    dropAfter,
+  }
 }
 
 export async function createFeed(tx: Transaction, epoch: string, nowMs: number): Promise<void> {
