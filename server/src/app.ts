@@ -45,6 +45,7 @@ import {
   feedRoutes,
   OLDEST_READING_MS,
 } from './revocation/index.ts'
+import { revocationRoutes } from './revocations/index.ts'
 import { openRootSecret } from './root-secret.ts'
 import {
   Idempotency,
@@ -187,6 +188,14 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   pepperRoutes(server, keyPorts)
   clientRoutes(server, { storage, changes, idempotency })
   auditRoutes(server, storage)
+  revocationRoutes(server, {
+    storage,
+    context,
+    idempotency,
+    findToken,
+    signingKeys: tokens.keyPorts,
+    keysChanged: () => tokens.signingKeys.refresh(),
+  })
   tokens.mount(server, idempotency)
   const oauth = openOAuth({
     config,

@@ -32,6 +32,8 @@ export function guardRoute(
   const scope =
     access.kind === 'management' ? access.scope : access.kind === 'verifier' ? 'verify' : undefined
 
+  const others = access.kind === 'management' ? access.orScopes : undefined
+
   return function guard(request, reply, done) {
     // The hot path sends its own (see sendJsonAtOnce), and a refusal brings them along.
     if (access.kind !== 'verifier') setApiHeaders(reply, request.id)
@@ -55,7 +57,8 @@ export function guardRoute(
 
     function settle(outcome: Caller | Denial): void {
       if ('valid' in outcome) return refuse((access.kind === 'verifier' && limitByAddress()) || outcome)
-      if (scope !== undefined && !outcome.scopes.includes(scope))
+      const { scopes } = outcome
+      if (scope !== undefined && !scopes.includes(scope) && !others?.some((one) => scopes.includes(one)))
         return refuse(denial('insufficient_scope', { scopes: [scope] }))
       const limited = admit?.({ ip: request.ip ?? '', route, callerId: outcome.id })
       if (limited) return refuse(limited)

@@ -105,12 +105,21 @@ export async function revokeSigningKey(
   kid: string,
   reason: string | null = null,
 ): Promise<SigningKey> {
+  const revoke = await prepareRevocation(ports, caller, kid)
+  return ports.storage.write((tx) => revoke(tx, ports.changes, reason))
+}
+
+/** The same in two parts: the key that may have to take its place is generated before anything is locked. */
+export async function prepareRevocation(
+  ports: SigningKeyPorts,
+  caller: Caller,
+  kid: string,
+): Promise<(tx: Transaction, changes: Changes, reason: string | null) => Promise<SigningKey>> {
   requireDeployment(caller, 'Revoking a signing key')
-  const { storage, changes } = ports
-  const found = await findSigningKey(storage.read(), kid)
+  const found = await findSigningKey(ports.storage.read(), kid)
   if (!found) throw notFound('signing key')
   const fresh = await generateSigningKey(found.algorithm)
-  return storage.write(async (tx) => {
+  return async (tx, changes, reason) => {
     await lockSigningKeys(tx)
     const key = (await findSigningKey(tx.over(), kid)) as SigningKey
     if (key.state === 'revoked') return key
@@ -124,9 +133,9 @@ export async function revokeSigningKey(
       data: { algorithm: key.algorithm, was: key.state, ...(reason !== null && { reason }) },
       feed: { kind: 'signing_key', key: kid, effect: 'revoked', reason },
     })
-    if (key.state === 'active') await replaceAtOnce(tx, ports, caller, fresh)
+    if (key.state === 'active') await replaceAtOnce(tx, { ...ports, changes }, caller, fresh)
     return revoked
-  })
+  }
 }
 
 async function replaceAtOnce(
