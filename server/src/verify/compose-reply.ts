@@ -1,7 +1,7 @@
 /** The text of an answer, put together once for each credential and not for each request. */
 import { type Denial, type Presented, rfc3339 } from '../kernel/index.ts'
 
-/** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[]`, without the closing brace. */
+/** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[],"refs":[…]`, without the closing brace. */
 export function replyOf(presented: Presented): string {
   const { principal, ipAllowText } = presented
   const expires = rfc3339(presented.expiresAtMs)
@@ -34,6 +34,7 @@ export function replyOf(presented: Presented): string {
     },
     cache_seconds: presented.cacheSeconds,
     limits: [],
+    refs: presented.refs,
   }
   return JSON.stringify(wire).slice(0, -1)
 }

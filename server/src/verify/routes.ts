@@ -73,6 +73,9 @@ const VerifyReply = Type.Union([
     constraints: Constraints,
     cache_seconds: Type.Integer(),
     limits: Type.Array(Type.Unknown()),
+    refs: Type.Array(Type.String(), {
+      description: 'Rows of the feed with one of these as `kind:key` touch the answer.',
+    }),
     as_of: AsOf,
   }),
   Type.Object({

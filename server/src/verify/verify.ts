@@ -24,7 +24,7 @@ export interface Decision {
   readonly denial: Denial | undefined
   /** Whose credential it was, if one was proven: for the meters, also of a refusal. */
   readonly presented: Proven | undefined
-  /** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[]` of a valid one, without the closing brace. */
+  /** What a valid one answers, as text without the closing brace: see `replyOf`. */
   readonly reply: string
   readonly asOf: number
 }
