@@ -28,4 +28,4 @@ export { ROTATION, type RotationRules, SIGNING_ALGORITHMS, type SigningAlgorithm
 export { type PrivateJwk, SigningKeys, type VerificationKeys } from './signing-keys.ts'
 export { trustedIssuerRoutes } from './trusted-issuer-routes.ts'
 export { TrustedIssuers } from './trusted-issuers.ts'
-export { verifyAccessToken, type VerifiedToken } from './verify-access-token.ts'
+export { CLOCK_TOLERANCE_SECONDS, verifyAccessToken, type VerifiedToken } from './verify-access-token.ts'

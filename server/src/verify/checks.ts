@@ -11,6 +11,7 @@ import {
   reachesResource,
   reachesTenant,
 } from '../kernel/index.ts'
+import { CLOCK_TOLERANCE_SECONDS } from '../tokens/index.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 type Check = (presented: Presented, request: VerifyRequest, nowMs: number) => Denial | undefined
@@ -54,6 +55,28 @@ const unbound: Check = ({ principal }) => (principal.cnf === undefined ? undefin
 const withScopes: Check = ({ principal }, { scopes }) =>
   missingScopes(principal.scopes, scopes).length === 0 ? undefined : denial('insufficient_scope', { scopes })
 
+/**
+ * RFC 9470: what is asked of the sign-in behind a credential. A credential with no sign-in behind it (a key, a client's
+ * own token) meets no demand at all, and one that does not say when it was meets no age.
+ */
+const signedInAsAsked: Check = ({ principal }, { acrValues = [], maxAgeSeconds }, nowMs) => {
+  const { acr, authTimeMs } = principal
+  const strongEnough = acrValues.length === 0 || (acr !== undefined && acrValues.includes(acr))
+  if (strongEnough && (maxAgeSeconds === undefined || isWithin(maxAgeSeconds, authTimeMs, nowMs)))
+    return undefined
+  return denial('insufficient_authentication', {
+    ...(acrValues.length > 0 && { acrValues }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+  })
+}
+
+/** In whole seconds, as `auth_time` has no others. A sign-in from further ahead than clocks differ tells of no age. */
+function isWithin(maxAgeSeconds: number, authTimeMs: number | undefined, nowMs: number): boolean {
+  if (authTimeMs === undefined) return false
+  const ageSeconds = Math.floor(nowMs / 1000) - Math.floor(authTimeMs / 1000)
+  return ageSeconds <= maxAgeSeconds && ageSeconds >= -CLOCK_TOLERANCE_SECONDS
+}
+
 export const CHECKS: readonly Check[] = [
   withinReach,
   ofResource,
@@ -67,6 +90,7 @@ export const CHECKS: readonly Check[] = [
   fromAllowedAddress,
   unbound,
   withScopes,
+  signedInAsAsked,
 ]
 
 export function firstDenial(presented: Presented, request: VerifyRequest, nowMs: number): Denial | undefined {

@@ -21,6 +21,7 @@ export function replyOf(presented: Presented): string {
       ...(principal.sessionId !== undefined && { session_id: principal.sessionId }),
       ...(principal.acr !== undefined && { acr: principal.acr }),
       ...(principal.amr && { amr: principal.amr }),
+      ...(principal.authTimeMs !== undefined && { auth_time: rfc3339(principal.authTimeMs) }),
       ...(expires !== null && { expires_at: expires }),
       ...(principal.metadata && { metadata: principal.metadata }),
     },
@@ -43,6 +44,15 @@ export function validText(reply: string, asOf: number): string {
   return `{"valid":true,${reply.slice(1)},"as_of":${asOf}}`
 }
 
-export function denialText({ code, detail, scopes }: Denial, asOf: number): string {
-  return JSON.stringify({ valid: false, code, detail, ...(scopes && { scopes }), as_of: asOf })
+export function denialText(refused: Denial, asOf: number): string {
+  const { code, detail, scopes, acrValues, maxAgeSeconds } = refused
+  return JSON.stringify({
+    valid: false,
+    code,
+    detail,
+    ...(scopes && { scopes }),
+    ...(acrValues && { acr_values: acrValues }),
+    ...(maxAgeSeconds !== undefined && { max_age: maxAgeSeconds }),
+    as_of: asOf,
+  })
 }

@@ -40,7 +40,19 @@ const VerifyBody = Type.Object({
   sec_fetch_site: Type.Optional(Text(100)),
   dpop: Type.Optional(Text(8_192)),
   environment: Type.Optional(Type.Enum(['live', 'test', 'any'])),
+  acr_values: Type.Optional(
+    Type.Array(Type.String({ maxLength: 200, pattern: '^[!#-\\[\\]-~]+$' }), {
+      maxItems: 20,
+      description: 'The user signed in by one of these (RFC 9470).',
+    }),
+  ),
+  max_age: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'Seconds: the user signed in no longer ago than that.' }),
+  ),
 })
+
+const Confirmation = Type.Object({ jkt: Type.Optional(Type.String()) })
+const Actor = Type.Object({ sub: Type.String(), act: Type.Optional(Type.Unknown()) })
 
 const Principal = Type.Object({
   sub: Type.String(),
@@ -54,6 +66,14 @@ const Principal = Type.Object({
     id: Type.String(),
     environment: Type.Enum(['live', 'test']),
   }),
+  client_id: Type.Optional(Type.String()),
+  act: Type.Optional(Actor),
+  cnf: Type.Optional(Confirmation),
+  grant_id: Type.Optional(Type.String()),
+  session_id: Type.Optional(Type.String()),
+  acr: Type.Optional(Type.String()),
+  amr: Type.Optional(Type.Array(Type.String())),
+  auth_time: Type.Optional(Rfc3339),
   expires_at: Type.Optional(Rfc3339),
   metadata: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 })
@@ -63,6 +83,7 @@ const Constraints = Type.Object({
   ip_allow: Type.Optional(Type.Array(Type.String())),
   not_before: Type.Optional(Rfc3339),
   expires_at: Type.Optional(Nullable(Rfc3339)),
+  cnf: Type.Optional(Confirmation),
 })
 const AsOf = Type.Integer({ description: "The feed's position at which this was true." })
 
@@ -83,6 +104,8 @@ const VerifyReply = Type.Union([
     code: Type.Enum(Object.keys(DENIALS)),
     detail: Type.String(),
     scopes: Type.Optional(Type.Array(Type.String())),
+    acr_values: Type.Optional(Type.Array(Type.String())),
+    max_age: Type.Optional(Type.Integer()),
     as_of: AsOf,
   }),
 ])
@@ -112,6 +135,8 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
         origin: body.origin,
         secFetchSite: body.sec_fetch_site,
         environment: body.environment ?? 'live',
+        acrValues: body.acr_values,
+        maxAgeSeconds: body.max_age,
         reach: caller,
       }
       const answer = (decision: Decision): void => {

@@ -15,6 +15,10 @@ export interface VerifyRequest {
   readonly origin?: string | undefined
   readonly secFetchSite?: string | undefined
   readonly environment: Environment | 'any'
+  /** The user signed in by one of these (RFC 9470); none, or empty: however they did. */
+  readonly acrValues?: readonly string[] | undefined
+  /** The user signed in no longer ago than this. */
+  readonly maxAgeSeconds?: number | undefined
   /** How far the asking caller reaches: beyond that everything is `unknown`. */
   readonly reach: Pick<Caller, 'tenant' | 'resources'>
 }
