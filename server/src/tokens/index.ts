@@ -10,6 +10,7 @@ export {
   type SigningKeyPorts,
   tendSigningKeys,
 } from './change-signing-keys.ts'
+export { checkDpopProof, PROOF_WINDOW_MS } from './dpop-proof.ts'
 export { findPresentedToken } from './find-presented-token.ts'
 export {
   checkedAddress,

@@ -45,7 +45,7 @@ export function validText(reply: string, asOf: number): string {
 }
 
 export function denialText(refused: Denial, asOf: number): string {
-  const { code, detail, scopes, acrValues, maxAgeSeconds } = refused
+  const { code, detail, scopes, acrValues, maxAgeSeconds, retryAfterSeconds } = refused
   return JSON.stringify({
     valid: false,
     code,
@@ -53,6 +53,7 @@ export function denialText(refused: Denial, asOf: number): string {
     ...(scopes && { scopes }),
     ...(acrValues && { acr_values: acrValues }),
     ...(maxAgeSeconds !== undefined && { max_age: maxAgeSeconds }),
+    ...(retryAfterSeconds !== undefined && { retry_after_seconds: retryAfterSeconds }),
     as_of: asOf,
   })
 }

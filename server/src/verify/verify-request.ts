@@ -10,8 +10,11 @@ export interface VerifyRequest {
   readonly tenant?: string | undefined
   /** The address of whoever presents the credential; undefined fails an allow-list. */
   readonly ip?: string | undefined
-  /** The URL that was called: a key in it is refused. */
+  readonly method?: string | undefined
+  /** The URL that was called: a key in it is refused. Absolute where there is a proof. */
   readonly url?: string | undefined
+  /** The DPoP header of a credential that came as `Authorization: DPoP`. */
+  readonly dpop?: string | undefined
   readonly origin?: string | undefined
   readonly secFetchSite?: string | undefined
   readonly environment: Environment | 'any'
