@@ -22,9 +22,7 @@ export function sendMetadata(response: NodeResponse, { status, headers, body }: 
 }
 
 /** Middleware in the style of Express: answers requests for the metadata (RFC 9728), and lets all others go on. */
-export function serveMetadata(
-  resource: ProtectedResource,
-): (
+export function serveMetadata(resource: ProtectedResource): (
   request: {
     readonly method?: string | undefined
     readonly originalUrl?: string
