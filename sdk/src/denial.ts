@@ -38,9 +38,13 @@ export interface Denial {
   readonly scopes?: readonly string[]
   /** With 429 and 503: when another attempt makes sense. */
   readonly retryAfterSeconds?: number
+  /** With `insufficient_authentication`: any of these suffices (RFC 9470). */
+  readonly acrValues?: readonly string[]
+  /** With `insufficient_authentication`: how long ago the sign-in may be. */
+  readonly maxAgeSeconds?: number
 }
 
-export function denial(code: DenialCode, more: Pick<Denial, 'scopes' | 'retryAfterSeconds'> = {}): Denial {
+export function denial(code: DenialCode, more: Omit<Denial, 'valid' | 'code' | 'detail'> = {}): Denial {
   return { valid: false, code, detail: DENIALS[code].detail, ...more }
 }
 
