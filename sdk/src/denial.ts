@@ -36,12 +36,11 @@ export interface Denial {
   readonly detail: string
   /** With `insufficient_scope`: the scopes that were asked for. */
   readonly scopes?: readonly string[]
+  /** With `insufficient_authentication`: what was asked of the sign-in (RFC 9470). */
+  readonly acrValues?: readonly string[]
+  readonly maxAgeSeconds?: number
   /** With 429 and 503: when another attempt makes sense. */
   readonly retryAfterSeconds?: number
-  /** With `insufficient_authentication`: any of these suffices (RFC 9470). */
-  readonly acrValues?: readonly string[]
-  /** With `insufficient_authentication`: how long ago the sign-in may be. */
-  readonly maxAgeSeconds?: number
 }
 
 export function denial(code: DenialCode, more: Omit<Denial, 'valid' | 'code' | 'detail'> = {}): Denial {

@@ -133,6 +133,17 @@ for (const [serverName, start] of Object.entries(SERVERS))
         await refreshes(session, memory)
         await session.close()
       })
+
+      it(`lets ${clientName} in that registers itself, where the deployment allows that`, async (t) => {
+        const discovery = await fetch(`${postern.issuer}/.well-known/oauth-authorization-server`)
+        const { registration_endpoint: endpoint } = (await discovery.json()) as Json
+        if (endpoint === undefined) return t.skip('no dynamic registration')
+        const memory = new ClientMemory()
+        const session = await signIn(connect, memory)
+        assert.equal(await session.call('whoami'), `${user.id} through ${memory.information?.client_id}`)
+        await refreshes(session, memory)
+        await session.close()
+      })
     }
 
     it('asks @modelcontextprotocol/client for more where a tool needs more, without losing what it had', async () => {
@@ -143,6 +154,15 @@ for (const [serverName, start] of Object.entries(SERVERS))
       assert.equal(scopesAsked(memory), 'notes:read notes:write')
       await session.finish(await allow(memory.asked))
       assert.equal(await session.call('add_note', { note: 'tea' }), 'added tea')
+      await session.close()
+    })
+
+    it('tells the client of @modelcontextprotocol/sdk so, too, which refreshes and then reports it', async () => {
+      const memory = registered((await registeredClient()).id)
+      const session = await signIn(olderClient, memory)
+      memory.asked = undefined
+      await assert.rejects(session.call('add_note', { note: 'tea' }), { code: 403 })
+      assert.equal(memory.asked, undefined)
       await session.close()
     })
 

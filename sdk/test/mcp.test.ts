@@ -153,3 +153,18 @@ test('refuses at start tools with scopes that no credential can hold', async (t)
   const toolScopes = { add_note: 'notes:read notes:write' }
   assert.throws(() => createGuard(verifier, { ...OPTIONS, toolScopes }), /1 to 128 visible ASCII characters/)
 })
+
+test('createGuard: reads a body that a parser has left alone, whatever it says of it', async (t) => {
+  const server = await fakeServer(t, accepted({ principal: { resource: MCP, scopes: ['notes:read'] } }))
+  const guard = createGuard(verifierFor(server, { resource: MCP }), OPTIONS)
+  const status = await new Promise<number>((resolve) => {
+    const body = [JSON.stringify(toolCall('add_note'))]
+    const request = Object.assign(
+      { headers: KEY, method: 'POST', url: '/mcp', socket: {}, body: {}, readableDidRead: false },
+      { [Symbol.asyncIterator]: () => body.values() as never },
+    )
+    const response = { statusCode: 200, setHeader: () => {}, end: () => resolve(response.statusCode) }
+    guard(request, response, () => resolve(0))
+  })
+  assert.equal(status, 403)
+})

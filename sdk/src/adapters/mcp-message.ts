@@ -30,15 +30,19 @@ export async function readNodeMessage(
   return parse(await collect(request))
 }
 
-/** Undefined when there is more than anyone may send. */
+/** Undefined when there is more than anyone may send; empty when it breaks off. */
 async function collect(body: AsyncIterable<unknown> | []): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of body) {
-    const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : (chunk as Uint8Array)
-    length += bytes.byteLength
-    if (length > LARGEST_BYTES) return undefined
-    chunks.push(bytes)
+  try {
+    for await (const chunk of body) {
+      const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : (chunk as Uint8Array)
+      length += bytes.byteLength
+      if (length > LARGEST_BYTES) return undefined
+      chunks.push(bytes)
+    }
+  } catch {
+    return new Uint8Array()
   }
   const all = new Uint8Array(length)
   let offset = 0

@@ -84,13 +84,10 @@ export interface McpNodeRequest extends NodeRequest, AsyncIterable<unknown> {
   auth?: AuthInfo
   /** Read and parsed by the guard when it has `toolScopes`: hand it to the transport. */
   body?: unknown
+  readonly readableDidRead?: boolean
 }
 
-export type McpGuard = (
-  request: McpNodeRequest,
-  response: NodeResponse,
-  next: (error?: unknown) => void,
-) => void
+export type McpGuard = (request: McpNodeRequest, response: NodeResponse, next: () => void) => void
 
 /**
  * Makes middleware for Express and `node:http`: it sets `req.auth` for the MCP SDK, or answers itself. Everything that comes
@@ -102,18 +99,20 @@ export function createGuard(verifier: Verifier, options: McpOptions<McpNodeReque
   const decide = decisions(verifier, options)
   const metadata = serveMetadata(options.protectedResource)
 
-  async function admits(request: McpNodeRequest, response: NodeResponse): Promise<boolean> {
-    const ip = options.clientIp ? options.clientIp(request) : (request.ip ?? request.socket.remoteAddress)
+  async function admits(
+    request: McpNodeRequest,
+    response: NodeResponse,
+    ip: string | undefined,
+  ): Promise<boolean> {
     const { headers, rawHeaders } = request
     const url = request.originalUrl ?? request.url
-    const first = decide.credential(
-      await verifier.verify({ headers, rawHeaders, url }, { scopes: decide.scopes, ip }),
-    )
+    const result = await verifier.verify({ headers, rawHeaders, url }, { scopes: decide.scopes, ip })
+    const first = decide.credential(result)
     if (!first.admitted) return refuse(() => sendRefusal(response, first.refusal))
     request.auth = authInfoOf(request, first.principal, options.protectedResource)
     if (!decide.readsTools || request.method !== 'POST') return true
 
-    const message = request.body === undefined ? await readNodeMessage(request) : { json: request.body }
+    const message = isParsed(request) ? { json: request.body } : await readNodeMessage(request)
     if (UNREADABLE in message) return refuse(() => sendUnreadable(response, message))
     request.body = message.json
     const second = decide.tools(first.principal, message.json)
@@ -122,14 +121,15 @@ export function createGuard(verifier: Verifier, options: McpOptions<McpNodeReque
 
   return (request, response, next) =>
     metadata(request, response, async () => {
-      let goesOn: boolean
-      try {
-        goesOn = await admits(request, response)
-      } catch (error) {
-        return next(error)
-      }
-      if (goesOn) next()
+      const ip = options.clientIp ? options.clientIp(request) : (request.ip ?? request.socket.remoteAddress)
+      // `next` is never given an error: whoever calls on without looking at it would let everybody in.
+      if (await admits(request, response, ip)) next()
     })
+}
+
+/** A parser that left the body alone may have set an empty one all the same, and the MCP SDK would read the real one. */
+function isParsed({ body, readableDidRead }: McpNodeRequest): boolean {
+  return body !== undefined && readableDidRead !== false
 }
 
 /** The caller behind an MCP request: `principalOf(ctx.http?.authInfo)`, or `extra.authInfo` in the older SDK. */
