@@ -169,34 +169,35 @@ onBothDatabases('races', (fresh) => {
     }
   })
 
+  const newProof = () =>
+    signed(
+      {
+        htm: 'POST',
+        htu: `${first().issuer}/token`,
+        jti: randomBytes(12).toString('base64url'),
+        iat: Math.floor(Date.now() / 1000),
+      },
+      { typ: 'dpop+jwt', jwk: publicJwk },
+    )
+  const withProof = (holder: Json, dpop: string) => (node: OAuthServer) =>
+    node.form(
+      '/token',
+      { grant_type: 'client_credentials' },
+      { ...basic(holder.id, holder.client_secret), dpop },
+    )
+
   it(`takes one DPoP proof once (${TRIES} tries), and binds the token to its key`, async () => {
     const holder = await newClient(first(), { resources: [{ resource: API }], dpop_bound: true })
     for (let round = 0; round < rounds; round++) {
-      const proof = await signed(
-        {
-          htm: 'POST',
-          htu: `${first().issuer}/token`,
-          jti: randomBytes(12).toString('base64url'),
-          iat: Math.floor(Date.now() / 1000),
-        },
-        { typ: 'dpop+jwt', jwk: publicJwk },
-      )
-      const won = await race(
-        (node) =>
-          node.form(
-            '/token',
-            { grant_type: 'client_credentials' },
-            { ...basic(holder.id, holder.client_secret), dpop: proof },
-          ),
-        AT_ONCE,
-      )
+      const proof = await newProof()
+      const won = await race(withProof(holder, proof), AT_ONCE)
       assert.equal(won.length, 1)
       assert.equal(won[0].token_type, 'DPoP')
       assert.match(claimsOf(won[0].access_token).cnf.jkt, /^[\w-]{43}$/)
     }
   })
 
-  it('control: with the guards taken out, one code, one refresh token and one assertion succeed more than once', async () => {
+  it('control: with the guards taken out, each of the four succeeds more than once', async () => {
     const artifacts = nodes.map((node) => node.deployment.oauth.artifacts)
     const { consume, seeOnce } = Artifacts.prototype
     // What the engine's own storage does: it marks, and tells nobody that it was marked before.
@@ -214,6 +215,9 @@ onBothDatabases('races', (fresh) => {
       assert.ok(new Set(redeemed.map((body) => body.access_token)).size > 1)
       assert.ok((await race(refresh(redeemed[0].refresh_token), AT_ONCE)).length > 1, 'refresh tokens')
       assert.ok((await race(withAssertion(await assertion()), AT_ONCE)).length > 1, 'assertions')
+      const holder = await newClient(first(), { resources: [{ resource: API }], dpop_bound: true })
+      const proven = await race(withProof(holder, await newProof()), AT_ONCE)
+      assert.ok(new Set(proven.map((body) => body.access_token)).size > 1, 'proofs')
     } finally {
       for (const one of artifacts) Object.assign(one, { consume, seeOnce })
     }
