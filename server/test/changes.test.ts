@@ -45,7 +45,8 @@ const WITHOUT_FEED: Readonly<Record<string, string>> = {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'grant.revoked': 'oauth/races.test.ts',
   'token.revoked': 'verify/tokens.test.ts',
-  'session.ended': 'identity/sessions.test.ts',
+  'session.ended': 'identity/sign-in.test.ts',
+  'feed.restarted': 'revocation/restored-database.test.ts',
   'root_secret.rotated': 'tokens/signing-keys.test.ts',
 }
 

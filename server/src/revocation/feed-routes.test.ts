@@ -15,7 +15,7 @@ import {
 } from '../../test/deployment.ts'
 import { follow as followAt, type Following } from '../../test/feed-follower.ts'
 import { purgeFeed } from './index.ts'
-import { setEpoch } from './store.ts'
+import { beginEpoch } from './store.ts'
 
 onBothDatabases('the feed over HTTP', (fresh) => {
   let node: Node
@@ -293,7 +293,9 @@ onBothDatabases('the feed over HTTP', (fresh) => {
     const { head } = await node.done('GET', '/v1/feed/snapshot')
     const poll = node.done('GET', `/v1/feed/events?after=${head}&wait=25`)
     await eventually('it waits', async () => (await followers()) === 2)
-    await node.deployment.storage.write((tx) => setEpoch(tx, `epoch${head}`))
+    await node.deployment.storage.write(async (tx) =>
+      beginEpoch(tx, { epoch: `epoch${head}`, timeline: null, atLeast: 0 }),
+    )
     const reset = await following.event(({ event }) => event === 'reset')
     assert.equal(reset.data.epoch, `epoch${head}`)
     await following.ended
