@@ -6,6 +6,7 @@ export { type AccessTokenClaims, type ActClaim, MOST_ANCESTORS } from './access-
 export {
   ensureSigningKey,
   prepareRevocation,
+  prepareRevocationOfAll,
   revokeSigningKey,
   rotateSigningKey,
   type SigningKeyPorts,
