@@ -23,6 +23,7 @@ export interface TokenParts {
   readonly storage: Storage
   readonly changes: Changes
   readonly feed: FeedReader
+  readonly storedClaims: TokenPorts['storedClaims']
 }
 
 export interface Tokens {
@@ -37,7 +38,7 @@ export interface Tokens {
 }
 
 export async function openTokens(parts: TokenParts): Promise<Tokens> {
-  const { config, clock, logger, rootSecret, storage, changes, feed } = parts
+  const { config, clock, logger, rootSecret, storage, changes, feed, storedClaims } = parts
   const { issuer } = config
   const allowLoopback = isLoopbackIssuer(issuer)
   const keyPorts = { storage, changes, sealer: new KeySealer(rootSecret) }
@@ -57,6 +58,7 @@ export async function openTokens(parts: TokenParts): Promise<Tokens> {
       clock,
       signingKeys,
       trustedIssuers,
+      storedClaims,
       issuer,
       onPositionAhead: (seen) =>
         logger.error(seen, 'A token claims a position that was never reached: is its signing key stolen?'),

@@ -24,6 +24,7 @@ export interface WireResource {
   readonly key_lifetime_seconds: number | null
   readonly token_lifetime_seconds: number
   readonly token_algorithm: string
+  readonly access_token_format: string
   readonly allow_browser_keys: boolean
   readonly cache_seconds: number
   readonly created_at: string

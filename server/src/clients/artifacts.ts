@@ -2,11 +2,10 @@
  * The artifacts, with the guards that the engine leaves to its storage: consuming is atomic and the loser ends the grant;
  * what may be seen once is seen once; and whatever ends a grant writes its row of the feed in the same transaction.
  */
-import { createHash } from 'node:crypto'
 import { type Caller, deriveKey, open, seal, systemCaller } from '../kernel/index.ts'
 import type { Changes } from '../revocation/index.ts'
 import type { Storage, Transaction } from '../storage/index.ts'
-import { type Artifact, linksOf, SEALED_MODELS } from './artifact.ts'
+import { type Artifact, idHash, linksOf, SEALED_MODELS } from './artifact.ts'
 import {
   type ArtifactRow,
   deleteArtifact,
@@ -168,8 +167,3 @@ export class Artifacts {
 
 /** Who the audit names: the engine acts for whoever holds the credential, and knows them by it alone. */
 const ENGINE: Caller = systemCaller([])
-
-/** What an artifact is stored under; for an opaque access token, its name in the feed and for verify. */
-export function idHash(model: string, id: string): string {
-  return createHash('sha256').update(`${model}\n${id}`).digest('base64url')
-}

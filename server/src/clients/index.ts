@@ -2,7 +2,8 @@
  * OAuth clients: who may ask for tokens, how they prove who they are, where they may send users back to, and what they
  * may ask for. Beside them what the OAuth engine stores between two requests: codes, grants, refresh tokens.
  */
-export { Artifacts, type Consumption, idHash } from './artifacts.ts'
+export { idHash } from './artifact.ts'
+export { Artifacts, type Consumption } from './artifacts.ts'
 export {
   type ClientInput,
   type ClientPatch,
@@ -35,3 +36,4 @@ export {
 export { getClient, listClients } from './read-clients.ts'
 export { clientRoutes } from './routes.ts'
 export { findClient } from './store.ts'
+export { storedAccessToken, type StoredPayload } from './stored-access-token.ts'

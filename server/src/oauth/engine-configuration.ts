@@ -112,7 +112,7 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
       pushedAuthorizationRequests: { enabled: true },
       resourceIndicators: resourceIndicators(storage) as never,
       introspection: { enabled: true, allowedPolicy: mayIntrospect(storage) as never },
-      revocation: { enabled: true, allowedPolicy: mayRevoke as never },
+      revocation: { enabled: true, allowedPolicy: mayRevoke(ports) as never },
       userinfo: { enabled: true },
       rpInitiatedLogout: { enabled: true, ...logoutPages(issuer) },
       backchannelLogout: { enabled: true },

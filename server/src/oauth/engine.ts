@@ -16,7 +16,7 @@ import { endSignInAtLogout } from './end-sign-in.ts'
 import { nameReplacements } from './gone-grants.ts'
 import type { OAuthPorts } from './ports.ts'
 import { API_KEY_CLIENT, EXCHANGE_PARAMETERS, tokenExchange } from './token-exchange.ts'
-import { answerForJwts } from './token-status.ts'
+import { answerForAccessTokens } from './token-status.ts'
 
 type Callback = (req: IncomingMessage, res: ServerResponse) => Promise<void>
 
@@ -91,7 +91,7 @@ export function makeProvider(ports: OAuthPorts): Provider {
   seeProofsOnce(provider, ports)
   keepNewSessions(provider)
   mintWithOurKeys(provider, ports)
-  answerForJwts(provider, ports)
+  answerForAccessTokens(provider, ports)
   nameReplacements(provider)
   endSignInAtLogout(provider, ports.people)
   provider.registerGrantType(TOKEN_EXCHANGE, tokenExchange(ports) as never, EXCHANGE_PARAMETERS, ['resource'])

@@ -12,6 +12,7 @@ export interface ResourceTable {
   key_lifetime_seconds: number | null
   token_lifetime_seconds: number
   token_algorithm: string
+  access_token_format: string
   allow_browser_keys: number
   cache_seconds: number
   created_at: number
@@ -106,6 +107,7 @@ export function resourceFromRow(row: ResourceTable): Resource {
     keyLifetimeSeconds: row.key_lifetime_seconds,
     tokenLifetimeSeconds: row.token_lifetime_seconds,
     tokenAlgorithm: row.token_algorithm as Resource['tokenAlgorithm'],
+    accessTokenFormat: row.access_token_format as Resource['accessTokenFormat'],
     allowBrowserKeys: row.allow_browser_keys === 1,
     cacheSeconds: row.cache_seconds,
     createdAtMs: row.created_at,
@@ -123,6 +125,7 @@ function toRow(resource: Resource): Omit<ResourceTable, 'created_at' | 'deleted_
     key_lifetime_seconds: resource.keyLifetimeSeconds,
     token_lifetime_seconds: resource.tokenLifetimeSeconds,
     token_algorithm: resource.tokenAlgorithm,
+    access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys ? 1 : 0,
     cache_seconds: resource.cacheSeconds,
     updated_at: resource.updatedAtMs,

@@ -10,7 +10,7 @@ export {
   type SigningKeyPorts,
   tendSigningKeys,
 } from './change-signing-keys.ts'
-export { findPresentedToken } from './find-presented-token.ts'
+export { findOwnToken, findPresentedToken, type OwnToken } from './find-presented-token.ts'
 export {
   checkedAddress,
   checkUrl,
