@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type Deployment, openDeployment } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
+import type { Clock } from '../src/kernel/index.ts'
 import type { TestDatabase } from './databases.ts'
 import { freePort } from './postgres-cluster.ts'
 
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly issuer?: string
   readonly operatorKey?: string
+  /** Moves our own clock; the engine's is the system's. */
+  readonly clock?: Clock
 }
 
 export async function openOAuthServer(
@@ -52,7 +55,10 @@ export async function openOAuthServer(
     ...(location.databaseUrl !== undefined && { POSTERN_DATABASE_URL: location.databaseUrl }),
     ...options.env,
   })
-  const deployment = await openDeployment(config, { setUp: true })
+  const deployment = await openDeployment(config, {
+    setUp: true,
+    ...(options.clock && { clock: options.clock }),
+  })
   await deployment.server.listen({ port, host: 'localhost' })
   const operatorKey = options.operatorKey ?? deployment.firstKeys?.operatorKey
   if (operatorKey === undefined) throw new Error('This database has a deployment: give its operator key.')

@@ -33,6 +33,7 @@ const OF_A_GRANT: ReadonlySet<string> = new Set([
   'AuthorizationCode',
   'AccessToken',
   'RefreshToken',
+  'RefreshAnswer',
   'DeviceCode',
 ])
 

@@ -15,6 +15,7 @@ import { watchEngine } from './engine-events.ts'
 import { endSignInAtLogout } from './end-sign-in.ts'
 import { nameReplacements } from './gone-grants.ts'
 import type { OAuthPorts } from './ports.ts'
+import { withGrace } from './refresh-grace.ts'
 import { API_KEY_CLIENT, EXCHANGE_PARAMETERS, tokenExchange } from './token-exchange.ts'
 import { answerForAccessTokens } from './token-status.ts'
 
@@ -71,7 +72,19 @@ export class OAuthEngine {
 }
 
 export function makeProvider(ports: OAuthPorts): Provider {
-  const provider = new Provider(ports.issuer, {
+  /** The engine registers its own grants while it is made. */
+  class OurProvider extends Provider {
+    override registerGrantType(
+      name: string,
+      handler: (ctx: never) => unknown,
+      params?: Iterable<string>,
+      duplicates?: Iterable<string>,
+    ): void {
+      const ours = name === 'refresh_token' ? withGrace(ports, handler as never) : handler
+      super.registerGrantType(name, ours as never, params as never, duplicates as never)
+    }
+  }
+  const provider = new OurProvider(ports.issuer, {
     ...engineConfiguration(ports),
     clients: [
       {
