@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Interaction, type InteractionResults, Provider } from 'oidc-provider'
-import { matchesSecret, TOKEN_EXCHANGE } from '../clients/index.ts'
+import { findClient, matchesSecret, TOKEN_EXCHANGE } from '../clients/index.ts'
 import { newId, PosternError } from '../kernel/index.ts'
 import { GRANT_MEMBERS, mintWithOurKeys } from './access-token.ts'
 import { retryLogouts } from './backchannel-logout.ts'
@@ -99,6 +99,7 @@ export function makeProvider(ports: OAuthPorts): Provider {
   })
   // What it would take from X-Forwarded-* is put there by pinToIssuer, and by nobody else.
   provider.proxy = true
+  keepClients(provider, ports)
   nameGrants(provider, ports)
   compareSecretDigests(provider, ports)
   seeProofsOnce(provider, ports)
@@ -127,6 +128,26 @@ function pinToIssuer(req: IncomingMessage, issuer: string, path: string | undefi
   const query = (req.url ?? '').indexOf('?')
   req.url = path + (query < 0 ? '' : (req.url ?? '').slice(query))
   if (base !== '') (req as { originalUrl?: string }).originalUrl = base + req.url
+}
+
+/**
+ * The engine finds its clients by a digest of their whole metadata, written out at each request. The row is read each time
+ * here as well; the client that was made of it is kept beside it.
+ */
+function keepClients(provider: Provider, { storage }: OAuthPorts): void {
+  const { Client } = provider as unknown as { Client: { find(id: unknown): Promise<object | undefined> } }
+  const find = Client.find.bind(Client)
+  const made = new WeakMap<object, object>()
+  Client.find = async (id) => {
+    if (typeof id !== 'string' || !id.startsWith('cli_')) return find(id)
+    const stored = await findClient(storage, id)
+    if (!stored || stored.disabledAtMs !== null) return undefined
+    const known = made.get(stored)
+    if (known) return known
+    const client = await find(id)
+    if (client) made.set(stored, client)
+    return client
+  }
 }
 
 /** Grants have our ids, because tokens and the feed name them, and members of ours. */
