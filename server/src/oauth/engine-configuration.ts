@@ -15,6 +15,7 @@ import { basePath, ROUTES } from './endpoints.ts'
 import type { OAuthPorts } from './ports.ts'
 import { OPENID_SCOPES, resourceIndicators } from './resource-servers.ts'
 import { signInStillGood } from './sign-in-still-good.ts'
+import { strongEnough } from './step-up.ts'
 import { mayIntrospect, mayRevoke } from './token-status.ts'
 
 /** Moved by no rotation: a refresh token that is used every day ends all the same. */
@@ -126,9 +127,14 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
   }
 }
 
-/** The engine's prompts, and one more reason to sign in: the sign-in it remembers is over. */
+/** The engine's prompts, and more reasons to sign in: the sign-in it remembers is over, or proves too little. */
 function policy({ people }: OAuthPorts) {
   const prompts = interactionPolicy.base()
-  prompts.get('login')?.checks.add(signInStillGood(people))
+  const login = prompts.get('login')
+  // They compare for equality, and would ask for ever where a stronger sign-in is there.
+  login?.checks.remove('essential_acr')
+  login?.checks.remove('essential_acrs')
+  login?.checks.add(strongEnough())
+  login?.checks.add(signInStillGood(people))
   return prompts
 }

@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { declareRoute } from '../http/index.ts'
 import { basePath, ROUTES } from './endpoints.ts'
-import { hasBearer, introspectAsVerifier } from './introspect-as-verifier.ts'
+import { hasBearer, introspectAsVerifier } from './introspection-routes.ts'
 import type { LazyEngine } from './lazy-engine.ts'
 import { withEvidence } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'
