@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { ActivityLog } from './audit/index.ts'
-import { Artifacts } from './clients/index.ts'
+import { Artifacts, ID_TOKEN_ALGORITHMS } from './clients/index.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './kernel/index.ts'
 import {
@@ -81,6 +81,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
     activity,
     artifacts,
     signingKeys: tokens.signingKeys,
+    ensureSigningKeys: () => tokens.ensure(ID_TOKEN_ALGORITHMS),
     credentials: credentialsOf(verifier, tokens.ports),
     people: peopleOf(identity),
     logger,

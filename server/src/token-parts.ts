@@ -6,7 +6,9 @@ import type { Clock } from './kernel/index.ts'
 import type { Changes, FeedReader } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
 import {
+  ensureSigningKey,
   KeySealer,
+  type SigningAlgorithm,
   signingKeyRoutes,
   SigningKeys,
   tendSigningKeys,
@@ -32,6 +34,8 @@ export interface Tokens {
   /** Where the deployment itself is on loopback, others on loopback are asked too. */
   readonly allowLoopback: boolean
   mount(server: FastifyInstance, idempotency: Idempotency): void
+  /** Makes the first key of each of these algorithms that has none. */
+  ensure(algorithms: readonly SigningAlgorithm[]): Promise<void>
   /** The due steps of the signing keys: for upkeep. */
   tend(): Promise<void>
   close(): void
@@ -68,6 +72,11 @@ export async function openTokens(parts: TokenParts): Promise<Tokens> {
     mount(server, idempotency) {
       signingKeyRoutes(server, { ...keyPorts, signingKeys })
       trustedIssuerRoutes(server, { storage, changes, idempotency, ownIssuer: issuer, allowLoopback })
+    },
+    async ensure(algorithms) {
+      const missing = algorithms.filter((algorithm) => !signingKeys.hasActive(algorithm))
+      for (const algorithm of missing) await ensureSigningKey(keyPorts, algorithm)
+      if (missing.length > 0) await signingKeys.refresh()
     },
     async tend() {
       await tendSigningKeys(keyPorts)

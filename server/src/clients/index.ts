@@ -20,6 +20,7 @@ export {
   type ClientSecret,
   type ClientSettings,
   DEVICE_CODE,
+  ID_TOKEN_ALGORITHMS,
   isConfidential,
   TOKEN_EXCHANGE,
   usesSecret,

@@ -120,6 +120,7 @@ function toRow(
     introspects: client.introspects,
     firstParty: client.firstParty,
     dpopBound: client.dpopBound,
+    idTokenAlgorithm: client.idTokenAlgorithm,
     jwks: client.jwks,
     jwksUri: client.jwksUri,
     backchannelLogoutUri: client.backchannelLogoutUri,
@@ -133,9 +134,14 @@ function toRow(
   }
 }
 
+/** As stored: clients from before it could be chosen have no algorithm. */
+type Settings = Omit<ClientSettings, 'idTokenAlgorithm'> & Partial<Pick<ClientSettings, 'idTokenAlgorithm'>>
+
 function fromRow(row: ClientTable): Client {
+  const settings = JSON.parse(row.settings) as Settings
   return {
-    ...(JSON.parse(row.settings) as ClientSettings),
+    ...settings,
+    idTokenAlgorithm: settings.idTokenAlgorithm ?? 'ES256',
     id: row.id,
     tenantId: row.tenant_id,
     kind: row.kind as ClientKind,

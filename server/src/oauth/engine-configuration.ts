@@ -1,6 +1,7 @@
 /** How the engine is set up: what is on, what is refused, how long things live. See decisions/008-oidc-provider.md. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { deriveKey } from '../kernel/index.ts'
+import { ID_TOKEN_ALGORITHMS } from '../clients/index.ts'
 import { TokenBuckets } from '../limits/index.ts'
 import { adapterFactory } from './adapter.ts'
 import { extraClaims } from './access-token.ts'
@@ -48,7 +49,7 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: {
       clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'],
-      idTokenSigningAlgValues: ['ES256'],
+      idTokenSigningAlgValues: [...ID_TOKEN_ALGORITHMS],
       dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
     },
     // Privileges are one member, and only operators set it.

@@ -25,6 +25,8 @@ export interface OAuthPorts {
   readonly activity: Pick<ActivityLog, 'record'>
   readonly artifacts: Artifacts
   readonly signingKeys: SigningKeys
+  /** Makes the first key of every algorithm that an ID token may ask for: what discovery names is there. */
+  ensureSigningKeys(): Promise<void>
   readonly credentials: Credentials
   readonly people: People
   readonly logger: Pick<Logger, 'error' | 'warn'>
