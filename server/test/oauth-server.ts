@@ -34,6 +34,8 @@ export interface OAuthServer {
 export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly issuer?: string
+  /** Of the issuer, when it has one: `/auth`. */
+  readonly path?: string
   readonly operatorKey?: string
   /** Moves our own clock; the engine's is the system's. */
   readonly clock?: Clock
@@ -45,7 +47,7 @@ export async function openOAuthServer(
 ): Promise<OAuthServer> {
   const { location } = database
   const port = await freePort()
-  const issuer = options.issuer ?? `http://localhost:${port}`
+  const issuer = options.issuer ?? `http://localhost:${port}${options.path ?? ''}`
   const config = loadConfig({
     POSTERN_DATA: location.dataDir,
     POSTERN_ROOT_SECRET: 'a root secret for tests, of no worth at all',
