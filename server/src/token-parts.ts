@@ -70,7 +70,7 @@ export async function openTokens(parts: TokenParts): Promise<Tokens> {
     signingKeys,
     allowLoopback,
     mount(server, idempotency) {
-      signingKeyRoutes(server, { ...keyPorts, signingKeys })
+      signingKeyRoutes(server, { ...keyPorts, signingKeys, issuer })
       trustedIssuerRoutes(server, { storage, changes, idempotency, ownIssuer: issuer, allowLoopback })
     },
     async ensure(algorithms) {
