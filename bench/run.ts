@@ -8,10 +8,11 @@ import { manyKeys } from './many-keys.ts'
 import { printTable } from './measure.ts'
 import { locked } from './locked.ts'
 import { start } from './start.ts'
+import { tokens } from './tokens.ts'
 import { verify } from './verify.ts'
 import { writes } from './writes.ts'
 
-const BENCHES: readonly Bench[] = [start, verify, locked, manyKeys, writes]
+const BENCHES: readonly Bench[] = [start, verify, locked, manyKeys, writes, tokens]
 
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const quick = process.argv.includes('--quick')

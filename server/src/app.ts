@@ -18,7 +18,7 @@ import {
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, deploymentName, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
-import { clientRoutes } from './clients/index.ts'
+import { clientRoutes, storedAccessToken } from './clients/index.ts'
 import { type Config, isLoopbackIssuer } from './config.ts'
 import {
   createLogger,
@@ -157,7 +157,16 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   metrics.watchFeedAge(() => feed.ageMs() / 1000)
   const activity = new ActivityLog(storage, clock)
   const keyUse = new KeyUse(storage, clock)
-  const tokens = await openTokens({ config, clock, logger, rootSecret, storage, changes, feed })
+  const tokens = await openTokens({
+    config,
+    clock,
+    logger,
+    rootSecret,
+    storage,
+    changes,
+    feed,
+    storedClaims: (text) => storedAccessToken(storage, text),
+  })
   const findToken = (text: string) => findPresentedToken(tokens.ports, text)
   const verifier = new Verifier({ storage, peppers, feed, clock, findToken })
   const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))

@@ -100,9 +100,6 @@ onBothDatabases('authorization code', (fresh) => {
     const refreshed = await openid.refreshTokenGrant(config, String(tokens.refresh_token))
     assert.equal(claimsOf(refreshed.access_token).gid, claims.gid)
     assert.notEqual(refreshed.refresh_token, tokens.refresh_token)
-    await assert.rejects(openid.refreshTokenGrant(config, String(tokens.refresh_token)))
-    await assert.rejects(openid.refreshTokenGrant(config, String(refreshed.refresh_token)))
-    assert.equal((await openid.tokenIntrospection(config, refreshed.access_token)).active, false)
   })
 
   it('does not ask a second time for what was allowed, and does for more', async () => {

@@ -6,14 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { MANAGEMENT_URI, missingScopes } from '../kernel/index.ts'
 import type { Resource } from '../resources/index.ts'
-import {
-  type AccessTokenClaims,
-  type ActClaim,
-  AncestorEnded,
-  isProofKeyRevoked,
-  mintAccessToken,
-  TokenTooLarge,
-} from '../tokens/index.ts'
+import { type AccessTokenClaims, type ActClaim, isProofKeyRevoked } from '../tokens/index.ts'
+import { issueAccessToken } from './access-token.ts'
 import type { OurGrant } from './consented-grants.ts'
 import { type EngineClient, privilegesOf } from './client-metadata.ts'
 import { type DpopProof, takeDpopProof } from './engine-internals.ts'
@@ -86,7 +80,7 @@ export function tokenExchange(ports: OAuthPorts) {
     const iat = Math.floor(ports.clock.nowMs() / 1000)
     const exp = Math.min(iat + resource.tokenLifetimeSeconds, ...endsAt)
     ctx.body = {
-      access_token: mint(ports, resource, {
+      access_token: await issueAccessToken(ports, resource, {
         iss: ports.issuer,
         aud: resource.uri,
         exp,
@@ -210,16 +204,6 @@ function narrowed(ctx: KoaContextWithOIDC, held: readonly string[]): readonly st
 function requireTenant(client: EngineClient, tenant: string): void {
   const own = privilegesOf(client)?.tenantId ?? null
   if (own !== null && own !== tenant) throw new errors.InvalidGrant('of another tenant')
-}
-
-function mint(ports: OAuthPorts, resource: Resource, claims: AccessTokenClaims): string {
-  try {
-    return mintAccessToken(ports.signingKeys, resource.tokenAlgorithm, claims)
-  } catch (error) {
-    if (error instanceof AncestorEnded) throw new errors.InvalidGrant('what it came from has ended')
-    if (error instanceof TokenTooLarge) throw new errors.InvalidScope(error.message, '')
-    throw error
-  }
 }
 
 function depthOf(act: ActClaim | undefined): number {

@@ -352,7 +352,7 @@ function slowed(storage: Storage, gate: { open: Promise<void>; reads: number }):
       get(target, name) {
         const member = Reflect.get(target, name) as unknown
         if (typeof member !== 'function') return member
-        if (name !== 'execute' && name !== 'executeTakeFirst')
+        if (name !== 'execute' && name !== 'executeTakeFirst' && name !== 'executeQuery')
           return (...words: unknown[]) => slow(Reflect.apply(member, target, words) as object)
         return async (...words: unknown[]) => {
           const answer = (await Reflect.apply(member, target, words)) as unknown

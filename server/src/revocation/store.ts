@@ -1,6 +1,6 @@
 /** The feed's tables. */
 import { type Kysely, sql } from 'kysely'
-import { type Dialect, type EndStep, HINT_CHANNEL, type Transaction } from '../storage/index.ts'
+import { type Dialect, type EndStep, HINT_CHANNEL, preparedRead, type Transaction } from '../storage/index.ts'
 import { type FeedEffect, type FeedKind, type FeedRow, isLevel } from './feed-row.ts'
 import type { Published } from './publish-change.ts'
 
@@ -111,13 +111,13 @@ async function raiseFloor(db: Kysely<Tables>, { kind, key, seq }: RowTable): Pro
     .execute()
 }
 
+const selectHead = preparedRead([1], (db: Kysely<Tables>, id: number) =>
+  db.selectFrom('feed_head').select(['seq', 'epoch', 'resume_floor as resumeFloor']).where('id', '=', id),
+)
+
 /** The head: one point read, on the primary. */
 export async function readFeedHead(db: Kysely<unknown>): Promise<FeedHead> {
-  const row = await (db as Kysely<Tables>)
-    .selectFrom('feed_head')
-    .select(['seq', 'epoch', 'resume_floor as resumeFloor'])
-    .where('id', '=', 1)
-    .executeTakeFirst()
+  const row = await selectHead(db, 1)
   if (!row) throw new Error('The feed has no head: the database was not set up.')
   return row
 }
