@@ -137,7 +137,11 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     storage,
     changes,
     prepareEndOfTokens: () => prepareRevocationOfAll({ storage, changes, sealer: new KeySealer(rootSecret) }),
-    alarm: (message, about) => logger.error(about, message),
+    alarm(message, about) {
+      logger.error(about, message)
+      // The command line keeps no log, and whoever comes after it finds nothing to be alarmed about.
+      if (options.asSystem) process.stderr.write(`postern: ${message}\n`)
+    },
   })
   const feed = new FeedReader(storage, clock, guard)
   const peppers = new Peppers(rootSecret)

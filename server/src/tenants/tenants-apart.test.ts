@@ -43,6 +43,7 @@ onBothDatabases('tenants apart', (fresh) => {
   let theirOperator: Json
   let theirClient: Json
   let theirUser: Json
+  let theirRevocation: string
   /** An operator of `mine` who holds every scope. */
   let operator: string
   /** A deployment operator who is confined to `api`. */
@@ -58,6 +59,11 @@ onBothDatabases('tenants apart', (fresh) => {
     theirClient = await node.done('POST', '/v1/clients', { name: 'x', kind: 'service', tenant: theirs.id })
     theirUser = await node.done('POST', '/v1/users', { username: unique(), name: 'x' })
     await node.done('PUT', `/v1/users/${theirUser.id}/tenants/${theirs.id}`, { roles: [] })
+    const gone = await issueKey(node, otherApi, { tenant: theirs.id })
+    const { targets } = await node.done('POST', '/v1/revocations', {
+      targets: [{ kind: 'api_key', id: gone.id }],
+    })
+    theirRevocation = targets[0].revocation
     operator = (await newOperator(node, EVERYTHING, { tenant: mine.id })).key
     confined = (await newOperator(node, EVERYTHING, { resources: [api.uri] })).key
   })
@@ -79,6 +85,7 @@ onBothDatabases('tenants apart', (fresh) => {
       resources: otherApi.id,
       clients: theirClient.id,
       users: theirUser.id,
+      revocations: theirRevocation,
       'signing-keys': 'a signing key of the deployment',
       'trusted-issuers': 'a trusted issuer of the deployment',
     }
@@ -128,6 +135,7 @@ onBothDatabases('tenants apart', (fresh) => {
       [`/v1/audit?tenant=${theirs.id}`, `/v1/audit?tenant=${unknown.tenant}`],
       [`/v1/audit?target=${theirKey.id}`, `/v1/audit?target=${unknown.key}`],
       [`/v1/audit?actor=${theirOperator.id}`, `/v1/audit?actor=${unknown.key}`],
+      [`/v1/revocations?tenant=${theirs.id}`, `/v1/revocations?tenant=${unknown.tenant}`],
       [`/v1/activity?tenant=${theirs.id}`, `/v1/activity?tenant=${unknown.tenant}`],
       [`/v1/activity?credential=${theirKey.id}`, `/v1/activity?credential=${unknown.key}`],
     ]
