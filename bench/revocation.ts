@@ -134,7 +134,10 @@ async function verifierKeys(
 }
 
 async function revoke(server: RunningServer, deployment: BenchDeployment, jti: string): Promise<void> {
-  await manage(server, deployment, '/v1/revocations', { kind: 'token', key: jti, reason: 'bench' })
+  await manage(server, deployment, '/v1/revocations', {
+    targets: [{ kind: 'token', id: jti }],
+    reason: 'bench',
+  })
 }
 
 async function manage(

@@ -16,7 +16,7 @@ let chosen: Digest | undefined
 /** Lower-case hex. A promise only at the first calls of Node before 20.16, and where there is no `node:crypto`. */
 export function digestOf(text: string): string | Promise<string> {
   if (chosen) return chosen(text)
-  const builtin = globalThis.process?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined
+  const builtin = builtinCrypto()
   if (!builtin) return findNodeCrypto().then((found) => (chosen = digestWith(found))(text))
   chosen = digestWith(builtin)
   return chosen(text)
@@ -28,6 +28,15 @@ export function digestWith(node: NodeCrypto | undefined): Digest {
   if (hash) return (text) => hash('sha256', text)
   if (createHash) return (text) => createHash('sha256').update(text).digest('hex')
   return webDigest
+}
+
+/** Edge runtimes have a `process` whose members throw when they are called. */
+function builtinCrypto(): NodeCrypto | undefined {
+  try {
+    return globalThis.process?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined
+  } catch {
+    return undefined
+  }
 }
 
 async function findNodeCrypto(): Promise<NodeCrypto | undefined> {

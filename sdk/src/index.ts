@@ -2,7 +2,7 @@
  * `@postern/sdk`: checks who is calling your API, in your own process.
  *
  * `createVerifier()` makes a verifier, its `verify()` answers a Principal or a Denial. The adapters beside this module
- * (`/express`, `/fastify`, `/hono`, `/node`) put that in front of a route.
+ * (`/express`, `/fastify`, `/hono`, `/node`, `/next`, `/mcp`) put that in front of a route.
  */
 import { systemClock } from './clock.ts'
 import { parseOptions, type VerifierOptions } from './options.ts'
@@ -22,5 +22,13 @@ export { DENIALS, type Denial, type DenialCode } from './denial.ts'
 export type { VerifierOptions } from './options.ts'
 export type { CredentialRequest, NodeRequest, WebRequest } from './presented.ts'
 export type { Actor, Environment, Principal, Result } from './principal.ts'
+export {
+  metadataAnswer,
+  protectedResource,
+  type MetadataAnswer,
+  type ProtectedResource,
+  type ProtectedResourceOptions,
+  type ResourceMetadata,
+} from './protected-resource.ts'
 export { refusal, type Problem, type Refusal, type RefusalOptions } from './refusal.ts'
 export type { Verifier, VerifyOptions } from './verifier.ts'

@@ -16,3 +16,12 @@ test('is the same digest with crypto.hash, with createHash of older Node, and wi
   assert.ok(web instanceof Promise)
   assert.equal(await web, ABC)
 })
+
+test('works where a runtime forbids what it seems to have', async (t) => {
+  t.mock.method(process, 'getBuiltinModule', () => {
+    throw new Error('A Node.js API is used which is not supported in the Edge Runtime.')
+  })
+  const fresh = '../src/digest.ts?edge'
+  const { digestOf } = (await import(fresh)) as typeof import('../src/digest.ts')
+  assert.equal(await digestOf('abc'), ABC)
+})

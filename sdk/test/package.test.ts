@@ -1,4 +1,5 @@
 /** The package as its users get it: packed, installed into an empty project, imported and required; and the examples on it. */
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import {
@@ -25,6 +26,8 @@ const SUBPATHS = [
   '@postern/sdk/fastify',
   '@postern/sdk/hono',
   '@postern/sdk/node',
+  '@postern/sdk/next',
+  '@postern/sdk/mcp',
 ]
 const EXAMPLES = ['express', 'fastify', 'hono', 'node-http']
 
@@ -54,7 +57,7 @@ before(() => {
   cpSync(join(project, 'node_modules', '@postern'), join(withFrameworks, 'node_modules', '@postern'), {
     recursive: true,
   })
-  for (const name of ['@types', '@hono', 'express', 'fastify', 'hono'])
+  for (const name of ['@types', '@hono', '@modelcontextprotocol', 'express', 'fastify', 'hono', 'zod'])
     symlinkSync(join(MODULES, name), join(withFrameworks, 'node_modules', name))
 })
 
@@ -157,6 +160,42 @@ for (const name of EXAMPLES)
     server.script = refused('revoked')
     assert.equal((await fetch(`${base}/orders`, { headers: { 'x-api-key': aKey(3) } })).status, 401)
   })
+
+test('runs the example mcp', async (t) => {
+  const resource = 'http://localhost:3000/mcp'
+  const scopes = ['notes:read', 'notes:write']
+  const server = await fakeServer(t, accepted({ principal: { resource, scopes } }))
+  const file = join(withFrameworks, 'mcp.ts')
+  cpSync(join(SDK, '..', 'examples', 'mcp', 'server.ts'), file)
+  const env = { ...process.env, POSTERN_SERVER: server.url, POSTERN_CREDENTIAL: OWN_CREDENTIAL, PORT: '0' }
+  const child = spawn(process.execPath, [file], { env })
+  t.after(() => child.kill())
+  const base = `http://localhost:${await portOf(child)}`
+
+  const refusedAtFirst = await fetch(`${base}/mcp`, { method: 'POST' })
+  assert.equal(refusedAtFirst.status, 401)
+  assert.match(
+    refusedAtFirst.headers.get('www-authenticate') ?? '',
+    /resource_metadata="http:\/\/localhost:3000/,
+  )
+  const metadata = await fetch(`${base}/.well-known/oauth-protected-resource/mcp`)
+  assert.equal(((await metadata.json()) as { resource: string }).resource, resource)
+
+  const call = async (seed: number, name: string, parameters: Record<string, unknown> = {}) => {
+    const client = new Client({ name: 'test', version: '1.0.0' })
+    const requestInit = { headers: { 'x-api-key': aKey(seed) } }
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`), { requestInit }))
+    const { content } = await client.callTool({ name, arguments: parameters })
+    await client.close()
+    return content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+  }
+  assert.equal(await call(1, 'add_note', { text: 'tea' }), 'Added.')
+  assert.equal(await call(1, 'list_notes'), 'acct_7: tea')
+  server.script = accepted({ principal: { resource, scopes: ['notes:read'] } })
+  await assert.rejects(call(2, 'add_note', { text: 'coffee' }), /insufficient_scope|Insufficient scope/i)
+  server.script = accepted({ principal: { resource, scopes, tenant: 'ten_0000000000000000000002' } })
+  assert.equal(await call(3, 'list_notes'), 'No notes yet.')
+})
 
 function outputOf(child: ChildProcess): Promise<string> {
   let output = ''

@@ -170,7 +170,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   })
   const present = new KeyPresenter(new ResourceUris(storage), clock)
   const keyPorts = { storage, context, idempotency, present }
-  verifyRoutes(server, verifier, meter)
+  verifyRoutes(server, { verifier, meter, issuer: config.issuer })
   const followers = feedRoutes(server, {
     storage,
     clock,

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Changes, type StateChange } from '../src/revocation/index.ts'
+import { ENDING_ACTIONS } from '../src/revocations/index.ts'
 import { freshSqlite } from './databases.ts'
 import {
   importKeys,
@@ -108,8 +109,24 @@ it('what ends for ever says so, and what may come back says changed', () => {
     'api_key.revoked': 'revoked',
     'operator.rotated': 'changed',
     'operator.revoked': 'revoked',
+    'tenant.revoked': 'revoked',
+    'subject.revoked': 'revoked',
+    'actor.revoked': 'revoked',
+    'proof_key.revoked': 'deleted',
     ...PEOPLE_AND_CLIENTS,
   })
+})
+
+it('whatever ends something can be looked back at', () => {
+  // Roles may be added as well as taken away: the audit has both, and this list would show the one for the other.
+  const mixed = new Set(['membership.updated'])
+  const ending = [...seen].filter(([, feeds]) =>
+    feeds.some((feed) => feed !== null && feed.effect !== 'changed'),
+  )
+  const actions = ending.map(([action]) => action).filter((action) => !mixed.has(action))
+  const elsewhere = Object.keys(ELSEWHERE).filter((action) => action in ENDING_ACTIONS)
+  assert.deepEqual([...actions, ...elsewhere].sort(), Object.keys(ENDING_ACTIONS).sort())
+  assert.deepEqual(elsewhere.sort(), ['grant.revoked', 'session.ended', 'token.revoked'])
 })
 
 it('every change is in the audit as well', async () => {
@@ -121,6 +138,7 @@ it('every change is in the audit as well', async () => {
 /** What the modules behind OAuth say. */
 const PEOPLE_AND_CLIENTS: Readonly<Record<string, string>> = {
   'client.disabled': 'revoked',
+  'client.revoked': 'revoked',
   'client.deleted': 'deleted',
   'membership.updated': 'revoked',
   'membership.deleted': 'revoked',
@@ -159,6 +177,12 @@ async function everyOperation({ done, ...rest }: Node): Promise<void> {
   await done('PATCH', `/v1/clients/${client.id}`, { disabled: false })
   const secret = await done('POST', `/v1/clients/${client.id}/secrets`, {})
   await done('POST', `/v1/clients/${client.id}/secrets/${secret.id}/revoke`, {})
+  const revoke = (target: object) => done('POST', '/v1/revocations', { targets: [target] })
+  await revoke({ kind: 'client', id: client.id })
+  await revoke({ kind: 'subject', id: 'customer-1', tenant: tenant.id })
+  await revoke({ kind: 'actor', id: 'an-agent', tenant: tenant.id })
+  await revoke({ kind: 'proof_key', id: 'a-thumbprint' })
+  await revoke({ kind: 'tenant', id: tenant.id })
   await done('DELETE', `/v1/clients/${client.id}`)
   const user = await done('POST', '/v1/users', { username: 'ada', name: 'Ada' })
   await done('PATCH', `/v1/users/${user.id}`, { name: 'Ada L.' })

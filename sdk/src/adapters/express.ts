@@ -3,12 +3,15 @@
  *
  *     const postern = createGuard(createVerifier({ … }))
  *     app.get('/orders', postern('orders:read'), handler)
+ *
+ * For OAuth clients, `createGuard(verifier, { protectedResource })` and `app.use(serveMetadata(protectedResource))`.
  */
 import type { NodeRequest } from '../presented.ts'
 import type { Principal, Result } from '../principal.ts'
 import type { Verifier } from '../verifier.ts'
 import {
   admission,
+  checkProtectedResource,
   noPrincipal,
   parseScopes,
   type GuardOptions,
@@ -16,6 +19,8 @@ import {
   type Scopes,
 } from './guard-options.ts'
 import { sendRefusal, type NodeResponse } from './node-response.ts'
+
+export { serveMetadata } from './node-response.ts'
 
 declare global {
   namespace Express {
@@ -44,11 +49,12 @@ export type ExpressGuard = (
  * The caller's address is `req.ip`, which follows Express's setting `trust proxy`.
  */
 export function createGuard(verifier: Verifier, options: GuardOptions<ExpressRequest> = {}): ExpressGuard {
+  checkProtectedResource(verifier, options)
   return (routeScopes, { optional = false } = {}) => {
     const scopes = parseScopes(routeScopes)
     return (request, response, next) => {
       const settle = (result: Result) => {
-        const outcome = admission(verifier, result, optional, options.realm)
+        const outcome = admission(verifier, result, options, scopes, optional)
         if (!outcome.admitted) return sendRefusal(response, outcome.refusal)
         if (outcome.principal) request.principal = outcome.principal
         next()

@@ -3,12 +3,16 @@
  *
  *     await app.register(postern, { verifier: createVerifier({ … }) })
  *     app.get('/orders', { onRequest: app.requireScopes('orders:read') }, handler)
+ *
+ * With the option `protectedResource` it serves the metadata for OAuth clients, too.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal, Result } from '../principal.ts'
+import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts'
 import type { Verifier } from '../verifier.ts'
 import {
   admission,
+  checkProtectedResource,
   noPrincipal,
   parseScopes,
   type GuardOptions,
@@ -38,13 +42,16 @@ export interface PosternPluginOptions extends GuardOptions<FastifyRequest> {
 }
 
 /**
- * The plugin. Its decorations reach the whole application, not the plugin's own scope alone.
+ * The plugin. Its decorations reach the whole application, not the plugin's own scope alone. With `protectedResource`,
+ * register it without a prefix: the metadata's path is fixed by RFC 9728.
  *
  * The caller's address is `request.ip`, which follows Fastify's option `trustProxy`.
  */
 export function postern(app: FastifyInstance, options: PosternPluginOptions, done: () => void): void {
+  checkProtectedResource(options.verifier, options)
   app.decorateRequest('principal', null)
   app.decorate('requireScopes', requireScopes(options.verifier, options))
+  if (options.protectedResource) serveMetadata(app, options.protectedResource)
   done()
 }
 
@@ -55,12 +62,27 @@ Object.assign(postern, {
   [Symbol.for('plugin-meta')]: { name: '@postern/sdk', fastify: '5.x' },
 })
 
+/** GET brings HEAD along, which is Fastify's default. */
+function serveMetadata(app: FastifyInstance, resource: ProtectedResource): void {
+  app.route({
+    method: ['GET', 'OPTIONS'],
+    url: resource.metadataPath,
+    handler: (request, reply) => {
+      const answer = metadataAnswer(resource, request.method, resource.metadataPath)
+      return reply
+        .code(answer?.status ?? 404)
+        .headers(answer?.headers ?? {})
+        .send(answer?.body)
+    },
+  })
+}
+
 function requireScopes(verifier: Verifier, options: PosternPluginOptions): RequireScopes {
   return (routeScopes, { optional = false } = {}) => {
     const scopes = parseScopes(routeScopes)
     return (request, reply, done) => {
       const settle = (result: Result) => {
-        const outcome = admission(verifier, result, optional, options.realm)
+        const outcome = admission(verifier, result, options, scopes, optional)
         if (outcome.admitted) {
           request.principal = outcome.principal ?? null
           done()

@@ -1,12 +1,15 @@
-/** What the four adapters have in common: their options, and what a result means for a route. */
+/** What the adapters have in common: their options, and what a result means for a route. */
 import type { Denial } from '../denial.ts'
 import type { Principal, Result } from '../principal.ts'
+import type { ProtectedResource } from '../protected-resource.ts'
 import { refusal, type Refusal } from '../refusal.ts'
 import type { Verifier } from '../verifier.ts'
 
 export interface GuardOptions<Request> {
   /** Names what is protected, in `WWW-Authenticate`. Default: the resource's URI. */
   readonly realm?: string
+  /** Tells OAuth clients in each challenge where to get a token (RFC 9728). Serve its metadata as well. */
+  readonly protectedResource?: ProtectedResource
   /**
    * The caller's address, for keys that are bound to networks. Never read it from a header that a proxy of your own
    * did not write: callers can send `X-Forwarded-For` as well.
@@ -27,10 +30,30 @@ export type Admission =
   | { readonly admitted: true; readonly principal: Principal | undefined }
   | { readonly admitted: false; readonly refusal: Refusal }
 
-export function admission(verifier: Verifier, result: Result, optional: boolean, realm?: string): Admission {
+export function admission(
+  verifier: Verifier,
+  result: Result,
+  { realm = verifier.resource, protectedResource }: Pick<GuardOptions<never>, 'realm' | 'protectedResource'>,
+  scopes: readonly string[],
+  optional = false,
+): Admission {
   if (result.valid) return { admitted: true, principal: result }
   if (optional && isAnonymous(result)) return { admitted: true, principal: undefined }
-  return { admitted: false, refusal: refusal(result, { realm: realm ?? verifier.resource }) }
+  return { admitted: false, refusal: refusal(result, { realm, protectedResource, scopes }) }
+}
+
+/**
+ * Throws a TypeError when the metadata is that of another API: clients would get tokens that this one refuses as
+ * `wrong_resource`.
+ */
+export function checkProtectedResource(
+  verifier: Verifier,
+  { protectedResource }: Pick<GuardOptions<never>, 'protectedResource'>,
+): void {
+  if (protectedResource && protectedResource.resource !== verifier.resource)
+    throw new TypeError(
+      `protectedResource describes ${protectedResource.resource}, but the verifier answers for ${verifier.resource}.`,
+    )
 }
 
 function isAnonymous(denial: Denial): boolean {

@@ -3,11 +3,21 @@
  *
  *     const postern = createGuard(createVerifier({ … }), { clientIp: (c) => getConnInfo(c).remote.address })
  *     app.get('/orders', postern('orders:read'), (c) => c.json(ordersOf(c.get('principal').tenant)))
+ *
+ * For OAuth clients, the option `protectedResource` and `app.use(serveMetadata(protectedResource))`.
  */
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Principal } from '../principal.ts'
+import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts'
 import type { Verifier } from '../verifier.ts'
-import { admission, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
+import {
+  admission,
+  checkProtectedResource,
+  parseScopes,
+  type GuardOptions,
+  type RouteOptions,
+  type Scopes,
+} from './guard-options.ts'
 
 /** What `c.get('principal')` has behind a guard, and behind an optional one. */
 type Guarded = { Variables: { principal: Principal } }
@@ -24,11 +34,12 @@ export interface HonoGuard {
  * Hono has no notion of the caller's address: without `clientIp`, a key that is bound to networks is refused.
  */
 export function createGuard(verifier: Verifier, options: GuardOptions<Context> = {}): HonoGuard {
+  checkProtectedResource(verifier, options)
   return (routeScopes?: Scopes, { optional = false }: RouteOptions = {}): MiddlewareHandler => {
     const scopes = parseScopes(routeScopes)
     return async (c, next) => {
       const result = await verifier.verify(c.req.raw, { scopes, ip: options.clientIp?.(c) })
-      const outcome = admission(verifier, result, optional, options.realm)
+      const outcome = admission(verifier, result, options, scopes, optional)
       if (!outcome.admitted) {
         const { status, headers, body } = outcome.refusal
         return c.body(JSON.stringify(body), status as 401, headers)
@@ -37,5 +48,14 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Context> =
       await next()
       return undefined
     }
+  }
+}
+
+/** Answers requests for the metadata (RFC 9728); all others go on. */
+export function serveMetadata(resource: ProtectedResource): MiddlewareHandler {
+  return async (c, next) => {
+    const answer = metadataAnswer(resource, c.req.method, c.req.url)
+    if (!answer) return next()
+    return new Response(answer.body === '' ? null : answer.body, answer)
   }
 }

@@ -1,4 +1,5 @@
-/** Writes a refusal to Node's response, for the adapters that have one. */
+/** Writes a refusal, or the metadata, to Node's response, for the adapters that have one. */
+import { metadataAnswer, type MetadataAnswer, type ProtectedResource } from '../protected-resource.ts'
 import type { Refusal } from '../refusal.ts'
 
 export interface NodeResponse {
@@ -12,4 +13,27 @@ export function sendRefusal(response: NodeResponse, { status, headers, body }: R
   response.statusCode = status
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   response.end(JSON.stringify(body))
+}
+
+export function sendMetadata(response: NodeResponse, { status, headers, body }: MetadataAnswer): void {
+  response.statusCode = status
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  response.end(body)
+}
+
+/** Middleware in the style of Express: answers requests for the metadata (RFC 9728), and lets all others go on. */
+export function serveMetadata(resource: ProtectedResource): (
+  request: {
+    readonly method?: string | undefined
+    readonly originalUrl?: string
+    readonly url?: string | undefined
+  },
+  response: NodeResponse,
+  next: () => void,
+) => void {
+  return (request, response, next) => {
+    const answer = metadataAnswer(resource, request.method, request.originalUrl ?? request.url)
+    if (answer) sendMetadata(response, answer)
+    else next()
+  }
 }

@@ -2,12 +2,22 @@
  * `@postern/sdk/node`: for `node:http` without a framework.
  *
  *     const listOrders = protect(verifier, (req, res, principal) => { … }, { scopes: 'orders:read' })
+ *
+ * For OAuth clients, the option `protectedResource`, and `if (serveMetadata(protectedResource, req, res)) return`.
  */
 import type { NodeRequest } from '../presented.ts'
 import type { Principal, Result } from '../principal.ts'
+import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts'
 import type { Verifier } from '../verifier.ts'
-import { admission, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
-import { sendRefusal, type NodeResponse } from './node-response.ts'
+import {
+  admission,
+  checkProtectedResource,
+  parseScopes,
+  type GuardOptions,
+  type RouteOptions,
+  type Scopes,
+} from './guard-options.ts'
+import { sendMetadata, sendRefusal, type NodeResponse } from './node-response.ts'
 
 /** What is used of Node's `IncomingMessage`. */
 export interface NodeHttpRequest extends NodeRequest {
@@ -43,9 +53,10 @@ export function protect<Request extends NodeHttpRequest, Response extends NodeRe
   options: ProtectOptions<Request> = {},
 ): (request: Request, response: Response) => unknown {
   const scopes = parseScopes(options.scopes)
+  checkProtectedResource(verifier, options)
   return (request, response) => {
     const settle = (result: Result) => {
-      const outcome = admission(verifier, result, options.optional ?? false, options.realm)
+      const outcome = admission(verifier, result, options, scopes, options.optional)
       if (outcome.admitted) return handler(request, response, outcome.principal as never)
       return sendRefusal(response, outcome.refusal)
     }
@@ -53,4 +64,15 @@ export function protect<Request extends NodeHttpRequest, Response extends NodeRe
     const result = verifier.verify(request, { scopes, ip })
     return result instanceof Promise ? result.then(settle) : settle(result)
   }
+}
+
+/** Answers a request for the metadata (RFC 9728) and says so; false: the request is for something else. */
+export function serveMetadata(
+  resource: ProtectedResource,
+  request: { readonly method?: string | undefined; readonly url?: string | undefined },
+  response: NodeResponse,
+): boolean {
+  const answer = metadataAnswer(resource, request.method, request.url)
+  if (answer) sendMetadata(response, answer)
+  return answer !== undefined
 }

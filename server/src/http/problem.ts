@@ -3,7 +3,7 @@
  * explanation is one click away; `instance` names the request as the log does. A 5xx says nothing about its cause: that
  * is for the log.
  */
-import { DENIALS, ERRORS, PosternError, redactCredentials } from '../kernel/index.ts'
+import { DENIALS, ERRORS, PosternError, PROOF_ALGORITHMS, redactCredentials } from '../kernel/index.ts'
 import type { Denial, DenialCode, ErrorCode, ErrorMembers } from '../kernel/index.ts'
 
 export interface Problem {
@@ -96,7 +96,9 @@ export function problemOfDenial(denial: Denial): Problem {
     headers: {
       ...(status === 401 && {
         'www-authenticate':
-          denial.code === 'missing' ? challenge() : challenge('invalid_token', denial.detail),
+          denial.code === 'missing'
+            ? challenge()
+            : (proofChallenge(denial) ?? challenge('invalid_token', denial.detail)),
       }),
       ...(denial.code === 'insufficient_scope' && {
         'www-authenticate': challenge('insufficient_scope', denial.detail, denial.scopes),
@@ -115,6 +117,14 @@ function challenge(error?: string, description?: string, scopes?: readonly strin
   if (description) text += `, error_description="${quotable(description)}"`
   if (scopes && scopes.length > 0) text += `, scope="${quotable(scopes.join(' '))}"`
   return text
+}
+
+/** RFC 9449, section 7.1: which scheme the credential needs, and with which algorithms a proof may be signed. */
+function proofChallenge({ code, detail }: Denial): string | undefined {
+  if (code !== 'proof_required' && code !== 'proof_invalid') return undefined
+  const error = code === 'proof_invalid' ? 'invalid_dpop_proof' : 'invalid_token'
+  const algs = PROOF_ALGORITHMS.join(' ')
+  return `DPoP realm="postern", error="${error}", error_description="${quotable(detail)}", algs="${algs}"`
 }
 
 /** RFC 6750 allows printable ASCII without `"` and `\` in these values. */

@@ -37,6 +37,9 @@ export interface Denial {
   readonly asOf?: number
   /** With `insufficient_scope`: the scopes that were asked for. */
   readonly scopes?: readonly string[]
+  /** With `insufficient_authentication`: what was asked of the sign-in (RFC 9470). */
+  readonly acrValues?: readonly string[]
+  readonly maxAgeSeconds?: number
   /** With `rate_limited` and `quota_exceeded`. */
   readonly retryAfterSeconds?: number
 }

@@ -49,9 +49,7 @@ const TargetBody = Type.Object({
       description: 'A token as it was presented, instead of its id. It is neither kept nor logged.',
     }),
   ),
-  tenant: Type.Optional(
-    Type.Unsafe<string>({ ...TenantId, description: 'Of an external subject or actor.' }),
-  ),
+  tenant: Type.Optional(TenantId),
 })
 
 const OutcomeBody = Type.Object({

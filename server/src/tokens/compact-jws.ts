@@ -68,15 +68,21 @@ export function decodeJsonObject(segment: string): Record<string, unknown> | und
 }
 
 /**
- * Members that would let a token say how it is to be verified: its own key, where to fetch one, extensions that must be
+ * Members that would let a token say how it is to be verified: where to fetch its key, extensions that must be
  * understood, an unencoded or compressed payload (RFC 8725, sections 3.1 and 3.10).
  */
-const REFUSED_MEMBERS = ['crit', 'jwk', 'jku', 'x5u', 'x5c', 'b64', 'enc', 'zip'] as const
+const REFUSED_MEMBERS = ['crit', 'jku', 'x5u', 'x5c', 'b64', 'enc', 'zip'] as const
 
-/** The header, or undefined when a member is missing, of another type, or one that no token may have. */
-export function readJwsHeader(segment: string): JwsHeader | undefined {
+/** The header, its members unread, or undefined when it has one that nothing signed may have. */
+export function decodeHeader(segment: string): Record<string, unknown> | undefined {
   const header = decodeJsonObject(segment)
-  if (!header || REFUSED_MEMBERS.some((name) => name in header)) return undefined
+  return header && REFUSED_MEMBERS.every((name) => !(name in header)) ? header : undefined
+}
+
+/** A token's header, or undefined when a member is missing or of another type, or when it brings its own key. */
+export function readJwsHeader(segment: string): JwsHeader | undefined {
+  const header = decodeHeader(segment)
+  if (!header || 'jwk' in header) return undefined
   const { alg, kid, typ } = header
   if (typeof alg !== 'string' || (typ !== undefined && typeof typ !== 'string')) return undefined
   if (kid !== undefined && (typeof kid !== 'string' || kid.length === 0 || kid.length > LONGEST_KID))

@@ -177,7 +177,7 @@ function principalOf(
   jws: CompactJws,
 ): Omit<Principal, 'resource'> {
   const { claims } = issuer
-  const { jti, azp, client_id, acr, amr } = payload
+  const { jti, azp, client_id, acr, amr, auth_time } = payload
   // Without a `jti` a token is named by what it is.
   const tokenId = (jti as string | undefined) ?? hash('sha256', jws.payload, 'base64url')
   const client = [client_id, azp].find((value) => isPlainText(value))
@@ -196,6 +196,7 @@ function principalOf(
     ...(cnf && { cnf }),
     ...(isPlainText(acr) && { acr }),
     ...(methods.length > 0 && { amr: methods }),
+    ...(isSeconds(auth_time) && { authTimeMs: auth_time * 1000 }),
   }
 }
 

@@ -11,6 +11,7 @@ export {
   type SigningKeyPorts,
   tendSigningKeys,
 } from './change-signing-keys.ts'
+export { checkDpopProof, PROOF_WINDOW_MS } from './dpop-proof.ts'
 export { findPresentedToken } from './find-presented-token.ts'
 export {
   checkedAddress,
@@ -31,4 +32,4 @@ export { ROTATION, type RotationRules, SIGNING_ALGORITHMS, type SigningAlgorithm
 export { type PrivateJwk, SigningKeys, type VerificationKeys } from './signing-keys.ts'
 export { trustedIssuerRoutes } from './trusted-issuer-routes.ts'
 export { TrustedIssuers } from './trusted-issuers.ts'
-export { verifyAccessToken, type VerifiedToken } from './verify-access-token.ts'
+export { CLOCK_TOLERANCE_SECONDS, verifyAccessToken, type VerifiedToken } from './verify-access-token.ts'

@@ -31,8 +31,11 @@ export function createAuthenticate(
   return (request: CredentialedRequest, access: Exclude<Access, { kind: 'public' }>) => {
     const exposed = keysInUrl(request.url)
     if (exposed.length > 0) return refuseExposed(verifier, meter, request, exposed[0] as string)
-    const credential = readCredential(request)
-    if (typeof credential !== 'string') return credential
+    const sent = readCredential(request)
+    if ('valid' in sent) return sent
+    // Operators hold keys, and those are bound to nothing.
+    if (sent.scheme === 'dpop') return denial('unsupported')
+    const credential = sent.text
     if (systemToken !== undefined && credential === systemToken) return system
 
     const question: VerifyRequest = {

@@ -11,9 +11,22 @@ import {
   reachesResource,
   reachesTenant,
 } from '../kernel/index.ts'
+import { CLOCK_TOLERANCE_SECONDS } from '../tokens/index.ts'
+import { provePossession } from './prove-possession.ts'
+import type { SeenProofs } from './seen-proofs.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
-type Check = (presented: Presented, request: VerifyRequest, nowMs: number) => Denial | undefined
+/** What the checks know besides: this process's clock and memory. */
+export interface Circumstances {
+  readonly nowMs: number
+  readonly seenProofs: SeenProofs
+}
+
+type Check = (
+  presented: Presented,
+  request: VerifyRequest,
+  circumstances: Circumstances,
+) => Denial | undefined
 
 const withinReach: Check = ({ principal, resourceId }, { reach }) =>
   reachesTenant(reach, principal.tenant) && reachesResource(reach, resourceId) ? undefined : denial('unknown')
@@ -26,10 +39,10 @@ const ofTenant: Check = ({ principal }, { tenant }) =>
 
 const unrevoked: Check = ({ revoked }) => (revoked ? denial('revoked') : undefined)
 
-const unexpired: Check = ({ expiresAtMs }, _, nowMs) =>
+const unexpired: Check = ({ expiresAtMs }, _, { nowMs }) =>
   expiresAtMs !== null && expiresAtMs <= nowMs ? denial('expired') : undefined
 
-const begun: Check = ({ notBeforeMs }, _, nowMs) =>
+const begun: Check = ({ notBeforeMs }, _, { nowMs }) =>
   notBeforeMs !== null && notBeforeMs > nowMs ? denial('not_yet_valid') : undefined
 
 const enabled: Check = ({ disabled }) => (disabled ? denial('disabled') : undefined)
@@ -48,11 +61,33 @@ const outsideBrowser: Check = ({ allowBrowser }, { origin, secFetchSite }) =>
 const fromAllowedAddress: Check = ({ ipAllow }, { ip }) =>
   ipAllow.length === 0 || (ip !== undefined && inCidrs(ip, ipAllow)) ? undefined : denial('ip_not_allowed')
 
-/** A token that is bound to a key (RFC 9449) is good only with a proof, which nobody can hand on in this question. */
-const unbound: Check = ({ principal }) => (principal.cnf === undefined ? undefined : denial('proof_required'))
+const withProof: Check = ({ principal }, request, circumstances) =>
+  provePossession(principal, request, circumstances)
 
 const withScopes: Check = ({ principal }, { scopes }) =>
   missingScopes(principal.scopes, scopes).length === 0 ? undefined : denial('insufficient_scope', { scopes })
+
+/**
+ * RFC 9470: what is asked of the sign-in behind a credential. A credential with no sign-in behind it (a key, a client's
+ * own token) meets no demand at all, and one that does not say when it was meets no age.
+ */
+const signedInAsAsked: Check = ({ principal }, { acrValues = [], maxAgeSeconds }, { nowMs }) => {
+  const { acr, authTimeMs } = principal
+  const strongEnough = acrValues.length === 0 || (acr !== undefined && acrValues.includes(acr))
+  if (strongEnough && (maxAgeSeconds === undefined || isWithin(maxAgeSeconds, authTimeMs, nowMs)))
+    return undefined
+  return denial('insufficient_authentication', {
+    ...(acrValues.length > 0 && { acrValues }),
+    ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+  })
+}
+
+/** In whole seconds, as `auth_time` has no others. A sign-in from further ahead than clocks differ tells of no age. */
+function isWithin(maxAgeSeconds: number, authTimeMs: number | undefined, nowMs: number): boolean {
+  if (authTimeMs === undefined) return false
+  const ageSeconds = Math.floor(nowMs / 1000) - Math.floor(authTimeMs / 1000)
+  return ageSeconds <= maxAgeSeconds && ageSeconds >= -CLOCK_TOLERANCE_SECONDS
+}
 
 export const CHECKS: readonly Check[] = [
   withinReach,
@@ -65,13 +100,18 @@ export const CHECKS: readonly Check[] = [
   ofEnvironment,
   outsideBrowser,
   fromAllowedAddress,
-  unbound,
+  withProof,
   withScopes,
+  signedInAsAsked,
 ]
 
-export function firstDenial(presented: Presented, request: VerifyRequest, nowMs: number): Denial | undefined {
+export function firstDenial(
+  presented: Presented,
+  request: VerifyRequest,
+  circumstances: Circumstances,
+): Denial | undefined {
   for (const check of CHECKS) {
-    const refused = check(presented, request, nowMs)
+    const refused = check(presented, request, circumstances)
     if (refused) return refused
   }
   return undefined

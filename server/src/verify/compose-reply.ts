@@ -1,7 +1,7 @@
 /** The text of an answer, put together once for each credential and not for each request. */
 import { type Denial, type Presented, rfc3339 } from '../kernel/index.ts'
 
-/** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[]`, without the closing brace. */
+/** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[],"refs":[…]`, without the closing brace. */
 export function replyOf(presented: Presented): string {
   const { principal, ipAllowText } = presented
   const expires = rfc3339(presented.expiresAtMs)
@@ -21,6 +21,7 @@ export function replyOf(presented: Presented): string {
       ...(principal.sessionId !== undefined && { session_id: principal.sessionId }),
       ...(principal.acr !== undefined && { acr: principal.acr }),
       ...(principal.amr && { amr: principal.amr }),
+      ...(principal.authTimeMs !== undefined && { auth_time: rfc3339(principal.authTimeMs) }),
       ...(expires !== null && { expires_at: expires }),
       ...(principal.metadata && { metadata: principal.metadata }),
     },
@@ -34,6 +35,7 @@ export function replyOf(presented: Presented): string {
     },
     cache_seconds: presented.cacheSeconds,
     limits: [],
+    refs: presented.refs,
   }
   return JSON.stringify(wire).slice(0, -1)
 }
@@ -42,6 +44,16 @@ export function validText(reply: string, asOf: number): string {
   return `{"valid":true,${reply.slice(1)},"as_of":${asOf}}`
 }
 
-export function denialText({ code, detail, scopes }: Denial, asOf: number): string {
-  return JSON.stringify({ valid: false, code, detail, ...(scopes && { scopes }), as_of: asOf })
+export function denialText(refused: Denial, asOf: number): string {
+  const { code, detail, scopes, acrValues, maxAgeSeconds, retryAfterSeconds } = refused
+  return JSON.stringify({
+    valid: false,
+    code,
+    detail,
+    ...(scopes && { scopes }),
+    ...(acrValues && { acr_values: acrValues }),
+    ...(maxAgeSeconds !== undefined && { max_age: maxAgeSeconds }),
+    ...(retryAfterSeconds !== undefined && { retry_after_seconds: retryAfterSeconds }),
+    as_of: asOf,
+  })
 }

@@ -1,5 +1,5 @@
 /** POST /v1/verify and GET /v1/whoami. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import {
   declareRoute,
@@ -11,7 +11,7 @@ import {
   sendJsonAtOnce,
   sendProblem,
 } from '../http/index.ts'
-import { DENIALS, keysInUrl } from '../kernel/index.ts'
+import { denial, DENIALS, type Denial, keysInUrl, PosternError } from '../kernel/index.ts'
 import { denialText, validText } from './compose-reply.ts'
 import type { DecisionMeter } from './decision-meter.ts'
 import { readCredential } from './read-credential.ts'
@@ -30,17 +30,37 @@ const VerifyBody = Type.Object({
   scopes: Type.Optional(Scopes),
   tenant: Type.Optional(Named(200)),
   ip: Type.Optional(Type.String({ maxLength: 100, description: 'The address that presented it.' })),
-  method: Type.Optional(Text(20)),
+  method: Type.Optional(Text(100)),
   url: Type.Optional(
-    Type.String({ maxLength: 16_384, description: 'The URL that was called: a key in it is refused.' }),
+    Type.String({
+      maxLength: 16_384,
+      description: 'The URL that was called: a key in it is refused. With `dpop` it is absolute.',
+    }),
   ),
   origin: Type.Optional(
     Type.String({ maxLength: 2_048, description: 'The Origin header, if there was one.' }),
   ),
   sec_fetch_site: Type.Optional(Text(100)),
-  dpop: Type.Optional(Text(8_192)),
+  dpop: Type.Optional(
+    Type.String({
+      description:
+        'The DPoP header, when the credential came as `Authorization: DPoP`. Needs `method` and `url`.',
+    }),
+  ),
   environment: Type.Optional(Type.Enum(['live', 'test', 'any'])),
+  acr_values: Type.Optional(
+    Type.Array(Type.String({ maxLength: 200, pattern: '^[!#-\\[\\]-~]+$' }), {
+      maxItems: 20,
+      description: 'The user signed in by one of these (RFC 9470).',
+    }),
+  ),
+  max_age: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'Seconds: the user signed in no longer ago than that.' }),
+  ),
 })
+
+const Confirmation = Type.Object({ jkt: Type.Optional(Type.String()) })
+const Actor = Type.Object({ sub: Type.String(), act: Type.Optional(Type.Unknown()) })
 
 const Principal = Type.Object({
   sub: Type.String(),
@@ -54,6 +74,14 @@ const Principal = Type.Object({
     id: Type.String(),
     environment: Type.Enum(['live', 'test']),
   }),
+  client_id: Type.Optional(Type.String()),
+  act: Type.Optional(Actor),
+  cnf: Type.Optional(Confirmation),
+  grant_id: Type.Optional(Type.String()),
+  session_id: Type.Optional(Type.String()),
+  acr: Type.Optional(Type.String()),
+  amr: Type.Optional(Type.Array(Type.String())),
+  auth_time: Type.Optional(Rfc3339),
   expires_at: Type.Optional(Rfc3339),
   metadata: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 })
@@ -63,6 +91,7 @@ const Constraints = Type.Object({
   ip_allow: Type.Optional(Type.Array(Type.String())),
   not_before: Type.Optional(Rfc3339),
   expires_at: Type.Optional(Nullable(Rfc3339)),
+  cnf: Type.Optional(Confirmation),
 })
 const AsOf = Type.Integer({ description: "The feed's position at which this was true." })
 
@@ -73,6 +102,9 @@ const VerifyReply = Type.Union([
     constraints: Constraints,
     cache_seconds: Type.Integer(),
     limits: Type.Array(Type.Unknown()),
+    refs: Type.Array(Type.String(), {
+      description: 'Rows of the feed with one of these as `kind:key` touch the answer.',
+    }),
     as_of: AsOf,
   }),
   Type.Object({
@@ -80,6 +112,9 @@ const VerifyReply = Type.Union([
     code: Type.Enum(Object.keys(DENIALS)),
     detail: Type.String(),
     scopes: Type.Optional(Type.Array(Type.String())),
+    acr_values: Type.Optional(Type.Array(Type.String())),
+    max_age: Type.Optional(Type.Integer()),
+    retry_after_seconds: Type.Optional(Type.Integer()),
     as_of: AsOf,
   }),
 ])
@@ -87,7 +122,13 @@ const VerifyReply = Type.Union([
 const EVERYWHERE = { tenant: null, resources: null } as const
 const NONE: readonly string[] = []
 
-export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter: DecisionMeter): void {
+export interface VerifyPorts {
+  readonly verifier: Verifier
+  readonly meter: DecisionMeter
+  readonly issuer: string
+}
+
+export function verifyRoutes(server: FastifyInstance, { verifier, meter, issuer }: VerifyPorts): void {
   declareRoute(server, {
     method: 'POST',
     url: '/v1/verify',
@@ -99,16 +140,21 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
     schema: { body: VerifyBody, response: { 200: VerifyReply } },
     handler(request, reply) {
       const { body, caller } = request
+      if (body.dpop !== undefined) requireTarget(body)
       const question: VerifyRequest = {
         credential: body.credential,
         resource: body.resource,
         scopes: body.scopes ?? NONE,
         tenant: body.tenant,
         ip: body.ip,
+        method: body.method,
         url: body.url,
+        dpop: body.dpop,
         origin: body.origin,
         secFetchSite: body.sec_fetch_site,
         environment: body.environment ?? 'live',
+        acrValues: body.acr_values,
+        maxAgeSeconds: body.max_age,
         reach: caller,
       }
       const answer = (decision: Decision): void => {
@@ -138,17 +184,20 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
     access: { kind: 'public', why: 'It answers about the presented credential alone, to whoever holds it.' },
     summary: 'Who am I?',
     description:
-      'The Principal of the credential in `Authorization: Bearer` or `X-API-Key`, whichever API it is for.',
+      'The Principal of the credential in `Authorization: Bearer` or `DPoP`, or in `X-API-Key`, whichever API it is for.',
     tags: ['Verify'],
     schema: { response: { 200: Type.Object({ principal: Principal, constraints: Constraints }) } },
     async handler(request, reply) {
-      const read = keysInUrl(request.url).length > 0 ? '' : readCredential(request)
-      if (typeof read !== 'string') return sendProblem(reply, request, problemOfDenial(read))
+      const sent = sentTo(request)
+      if ('valid' in sent) return sendProblem(reply, request, problemOfDenial(sent))
       const decision = await verifier.verify({
-        credential: read === '' ? (keysInUrl(request.url)[0] ?? '') : read,
+        credential: sent.text,
         scopes: NONE,
         ip: request.ip,
-        url: request.url,
+        method: request.method,
+        // Where it is known to be, whatever Host was sent.
+        url: issuer.replace(/\/$/, '') + request.url,
+        dpop: sent.dpop,
         origin: request.headers.origin,
         secFetchSite: request.headers['sec-fetch-site'] as string | undefined,
         environment: 'any',
@@ -160,4 +209,25 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
       return sendJson(reply, JSON.stringify({ principal, constraints }))
     },
   })
+}
+
+/** A proof is for one method and one URL: without them, whoever asks has forgotten something. */
+function requireTarget(body: { method?: string; url?: string }): void {
+  const absent = (['method', 'url'] as const).find((name) => body[name] === undefined)
+  if (absent === undefined) return
+  const detail = 'is needed with dpop'
+  throw new PosternError('invalid_request', `/${absent}: ${detail}`, {
+    errors: [{ pointer: `/${absent}`, detail }],
+  })
+}
+
+/** The credential of a request to this server, with its proof where the scheme asks for one. */
+function sentTo(request: FastifyRequest): { text: string; dpop?: string } | Denial {
+  const [exposed] = keysInUrl(request.url)
+  if (exposed !== undefined) return { text: exposed }
+  const sent = readCredential(request)
+  // RFC 9449, section 7.1: bound tokens come with this scheme and a proof, or not at all.
+  if ('valid' in sent || sent.scheme !== 'dpop') return sent
+  const dpop = request.headers['dpop']
+  return dpop === undefined ? denial('proof_required') : { text: sent.text, dpop: String(dpop) }
 }

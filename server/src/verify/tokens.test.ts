@@ -4,6 +4,7 @@ import { onBothDatabases } from '../../test/databases.ts'
 import {
   API,
   basic,
+  claimsOf,
   newClient,
   newResource,
   type OAuthServer,
@@ -41,6 +42,21 @@ onBothDatabases('access tokens at /v1/verify', (fresh) => {
     assert.deepEqual(answer.principal.scopes, ['orders:read'])
     assert.equal((await verify(await token(), { scopes: ['orders:write'] })).code, 'insufficient_scope')
     assert.equal((await verify(await token(), { resource: 'https://other.example' })).code, 'wrong_resource')
+  })
+
+  it('answer with what they depend on', async () => {
+    const held = await token()
+    const { jti, tenant } = claimsOf(held)
+    const { kid } = JSON.parse(Buffer.from(held.split('.')[0] as string, 'base64url').toString())
+    const { refs } = await verify(held)
+    for (const ref of [
+      `token:${jti}`,
+      `signing_key:${kid}`,
+      `tenant:${tenant}`,
+      `client:${client.id}`,
+      `subject:${client.id}`,
+    ])
+      assert.ok(refs.includes(ref), ref)
   })
 
   it('are refused at once when they are revoked, also when they were cached', async () => {

@@ -10,11 +10,18 @@ export interface VerifyRequest {
   readonly tenant?: string | undefined
   /** The address of whoever presents the credential; undefined fails an allow-list. */
   readonly ip?: string | undefined
-  /** The URL that was called: a key in it is refused. */
+  readonly method?: string | undefined
+  /** The URL that was called: a key in it is refused. Absolute where there is a proof. */
   readonly url?: string | undefined
+  /** The DPoP header of a credential that came as `Authorization: DPoP`. */
+  readonly dpop?: string | undefined
   readonly origin?: string | undefined
   readonly secFetchSite?: string | undefined
   readonly environment: Environment | 'any'
+  /** The user signed in by one of these (RFC 9470); none, or empty: however they did. */
+  readonly acrValues?: readonly string[] | undefined
+  /** The user signed in no longer ago than this. */
+  readonly maxAgeSeconds?: number | undefined
   /** How far the asking caller reaches: beyond that everything is `unknown`. */
   readonly reach: Pick<Caller, 'tenant' | 'resources'>
 }

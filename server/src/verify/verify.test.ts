@@ -87,6 +87,20 @@ onBothDatabases('verify', (fresh) => {
     await says('wrong_tenant', onResource)
   })
 
+  it('names every row of the feed that would touch the answer, cold and warm alike', async () => {
+    const key = await issueKey(node, api)
+    const [cold, warm] = [await verify(node, key.key), await verify(node, key.key)]
+    assert.deepEqual(cold.refs.toSorted(), [
+      `api_key:${key.id}`,
+      `resource:${api.id}`,
+      `subject:${key.tenant}/customer-1`,
+      `tenant:${key.tenant}`,
+    ])
+    assert.deepEqual(warm.refs, cold.refs)
+    assert.equal('refs' in (await verify(node, 'rubbish')), false)
+    assert.equal('refs' in (await node.done('GET', '/v1/whoami', undefined, key.key)), false)
+  })
+
   it('names the scopes that were asked for when one is missing', async () => {
     const key = await issueKey(node, api)
     const refused = await verify(node, key.key, { scopes: ['orders:read', 'orders:write'] })

@@ -14,9 +14,10 @@ import {
 } from '../api-keys/index.ts'
 import { type FeedReader, OLDEST_READING_MS } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
-import { firstDenial } from './checks.ts'
+import { type Circumstances, firstDenial } from './checks.ts'
 import { replyOf } from './compose-reply.ts'
 import { CredentialCache } from './credential-cache.ts'
+import { SeenProofs } from './seen-proofs.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
 /** A decision, before it is dressed for whoever asked. */
@@ -24,7 +25,7 @@ export interface Decision {
   readonly denial: Denial | undefined
   /** Whose credential it was, if one was proven: for the meters, also of a refusal. */
   readonly presented: Proven | undefined
-  /** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[]` of a valid one, without the closing brace. */
+  /** What a valid one answers, as text without the closing brace: see `replyOf`. */
   readonly reply: string
   readonly asOf: number
 }
@@ -48,6 +49,7 @@ const CATCH_UP_MS = 400
 export class Verifier {
   readonly #ports: VerifierPorts
   readonly #cache: CredentialCache
+  readonly #seenProofs = new SeenProofs()
 
   constructor(ports: VerifierPorts) {
     this.#ports = ports
@@ -119,11 +121,15 @@ export class Verifier {
     request: VerifyRequest,
   ): Decision {
     return {
-      denial: firstDenial(presented, request, this.#ports.clock.nowMs()),
+      denial: firstDenial(presented, request, this.#circumstances()),
       presented,
       reply,
       asOf: position,
     }
+  }
+
+  #circumstances(): Circumstances {
+    return { nowMs: this.#ports.clock.nowMs(), seenProofs: this.#seenProofs }
   }
 
   #refused(refusal: Denial, presented?: Proven): Decision {
@@ -132,7 +138,7 @@ export class Verifier {
 
   async #exposed(request: VerifyRequest, text: string): Promise<Decision> {
     const presented = await this.ownerOfExposed(text)
-    const within = presented && firstDenial(presented, { ...request, url: undefined }, 0)?.code !== 'unknown'
+    const within = presented && firstDenial(presented, request, this.#circumstances())?.code !== 'unknown'
     return this.#refused(denial('exposed_in_url'), within ? presented : undefined)
   }
 
