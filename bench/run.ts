@@ -4,14 +4,28 @@
  */
 import { cpus, loadavg } from 'node:os'
 import type { Bench } from './bench.ts'
+import { denyRows } from './deny-rows.ts'
+import { local } from './local.ts'
 import { manyKeys } from './many-keys.ts'
 import { printTable } from './measure.ts'
 import { locked } from './locked.ts'
+import { revocation } from './revocation.ts'
 import { start } from './start.ts'
+import { steady } from './steady.ts'
 import { verify } from './verify.ts'
 import { writes } from './writes.ts'
 
-const BENCHES: readonly Bench[] = [start, verify, locked, manyKeys, writes]
+const BENCHES: readonly Bench[] = [
+  start,
+  verify,
+  local,
+  revocation,
+  denyRows,
+  locked,
+  manyKeys,
+  writes,
+  steady,
+]
 
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const quick = process.argv.includes('--quick')
@@ -28,7 +42,10 @@ console.log(
 )
 const startedMs = performance.now()
 let missed = 0
-for (const bench of BENCHES.filter(({ name }) => named.length === 0 || named.includes(name))) {
+const chosen = BENCHES.filter(({ name, onlyNamed }) =>
+  named.length === 0 ? !onlyNamed : named.includes(name),
+)
+for (const bench of chosen) {
   const lines = await bench.run({ quick })
   printTable(`${bench.name}: ${bench.about}`, lines)
   missed += lines.filter((line) => line.target && !line.target.met).length
