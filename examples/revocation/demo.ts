@@ -60,10 +60,8 @@ async function endAndMeasure(what: string, target: object, ended: readonly Agent
     return [service.name, ...timesOf(service, here, revokedAtMs)]
   })
   printTable([['service', 'last accepted', 'first refused', 'refused since', 'accepted since'], ...rows])
-  const others = agents.filter((agent) => !ended.includes(agent))
-  const alive = answers.filter(
-    ({ agent, sentAtMs }) => others.includes(agent) && !endedBefore.has(agent) && sentAtMs > revokedAtMs,
-  )
+  const others = new Set(agents.filter((agent) => !ended.includes(agent) && !endedBefore.has(agent)))
+  const alive = answers.filter(({ agent, sentAtMs }) => others.has(agent) && sentAtMs > revokedAtMs)
   const refused = alive.filter(({ status }) => status !== 200)
   console.log(`\nEverybody else: ${alive.length} requests meanwhile, ${refused.length} refused.`)
   if (refused.length > 0) throw new Error(`Others were refused: ${refused[0]?.status}.`)
