@@ -97,10 +97,12 @@ function textOf({ method, path, headers, body }: LoadRequest, port: number): Buf
   return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
 }
 
-const NAME = Buffer.from('content-length: ')
+/** As Fastify writes it, and as Koa does. */
+const NAMES = ['content-length: ', 'Content-Length: '].map((name) => Buffer.from(name))
+const NAME = NAMES[0] as Buffer
 
 function contentLength(answer: Buffer, head: number): number {
-  const at = answer.indexOf(NAME)
+  const at = Math.max(...NAMES.map((name) => answer.indexOf(name)))
   if (at < 0 || at > head) return 0
   let length = 0
   for (let place = at + NAME.length; (answer[place] as number) >= 0x30; place++)

@@ -12,6 +12,7 @@ import { locked } from './locked.ts'
 import { revocation } from './revocation.ts'
 import { start } from './start.ts'
 import { steady } from './steady.ts'
+import { tokens } from './tokens.ts'
 import { verify } from './verify.ts'
 import { writes } from './writes.ts'
 
@@ -19,6 +20,7 @@ const BENCHES: readonly Bench[] = [
   start,
   verify,
   local,
+  tokens,
   revocation,
   denyRows,
   locked,

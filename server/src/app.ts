@@ -17,8 +17,8 @@ import {
   Peppers,
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
-import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
-import { clientRoutes } from './clients/index.ts'
+import { bootstrap, deploymentName, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
+import { clientRoutes, storedAccessToken } from './clients/index.ts'
 import { type Config, isLoopbackIssuer } from './config.ts'
 import {
   createLogger,
@@ -43,7 +43,9 @@ import {
   FeedPublisher,
   FeedReader,
   feedRoutes,
+  noteHead,
   OLDEST_READING_MS,
+  RestoreGuard,
 } from './revocation/index.ts'
 import { revocationRoutes } from './revocations/index.ts'
 import { openRootSecret } from './root-secret.ts'
@@ -58,7 +60,7 @@ import {
 import { tenantRoutes } from './tenants/index.ts'
 import { startUpkeep } from './upkeep.ts'
 import { openTokens } from './token-parts.ts'
-import { findPresentedToken } from './tokens/index.ts'
+import { findPresentedToken, KeySealer, prepareRevocationOfAll } from './tokens/index.ts'
 import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
 
 export interface OpenOptions {
@@ -130,8 +132,14 @@ interface Parts {
 }
 
 async function build({ config, options, clock, logger, rootSecret, storage }: Parts): Promise<Deployment> {
-  const feed = new FeedReader(storage, clock)
-  const changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
+  const changes: Changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
+  const guard = new RestoreGuard({
+    storage,
+    changes,
+    prepareEndOfTokens: () => prepareRevocationOfAll({ storage, changes, sealer: new KeySealer(rootSecret) }),
+    alarm: (message, about) => logger.error(about, message),
+  })
+  const feed = new FeedReader(storage, clock, guard)
   const peppers = new Peppers(rootSecret)
   const context: KeyContext = { changes, peppers }
   const idempotency = new Idempotency(storage, rootSecret, clock)
@@ -141,18 +149,24 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     : undefined
   if (!options.setUp) await requireBootstrapped(storage, rootSecret)
   await peppers.load(storage)
-  const onSqlite = storage.dialect === 'sqlite'
-  if (onSqlite && (await detectRestore(storage, config.dataDir)))
-    logger.error(
-      'The database is older than it was: it was put back from a copy. What was revoked since is alive again.',
-    )
+  const deployment = await deploymentName(storage)
+  await detectRestore(guard, config.dataDir, deployment)
   await feed.start()
 
   const metrics = createMetrics()
   metrics.watchFeedAge(() => feed.ageMs() / 1000)
   const activity = new ActivityLog(storage, clock)
   const keyUse = new KeyUse(storage, clock)
-  const tokens = await openTokens({ config, clock, logger, rootSecret, storage, changes, feed })
+  const tokens = await openTokens({
+    config,
+    clock,
+    logger,
+    rootSecret,
+    storage,
+    changes,
+    feed,
+    storedClaims: (text) => storedAccessToken(storage, text),
+  })
   const findToken = (text: string) => findPresentedToken(tokens.ports, text)
   const verifier = new Verifier({ storage, peppers, feed, clock, findToken })
   const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))
@@ -230,7 +244,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
           await tokens.tend()
           await oauth.tend()
         },
-        headFolder: onSqlite ? config.dataDir : undefined,
+        noteHead: (seq) => noteHead(config.dataDir, deployment, seq),
         warn: (message, error) => logger.warn({ err: error }, message),
       })
     : undefined

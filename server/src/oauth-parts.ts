@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { ActivityLog } from './audit/index.ts'
-import { Artifacts } from './clients/index.ts'
+import { Artifacts, ID_TOKEN_ALGORITHMS } from './clients/index.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './kernel/index.ts'
 import {
@@ -30,7 +30,7 @@ import {
 } from './oauth/index.ts'
 import type { Changes } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
-import { findPresentedToken, type TokenPorts, verifyAccessToken } from './tokens/index.ts'
+import { findOwnToken, type TokenPorts } from './tokens/index.ts'
 import type { Tokens } from './token-parts.ts'
 import type { Verifier } from './verify/index.ts'
 
@@ -81,6 +81,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
     activity,
     artifacts,
     signingKeys: tokens.signingKeys,
+    ensureSigningKeys: () => tokens.ensure(ID_TOKEN_ALGORITHMS),
     credentials: credentialsOf(verifier, tokens.ports),
     people: peopleOf(identity),
     logger,
@@ -137,15 +138,15 @@ function credentialsOf(verifier: Verifier, tokenPorts: TokenPorts): Credentials 
       return presented
     },
     async accessToken(text) {
-      const presented = await findPresentedToken(tokenPorts, text)
-      if ('valid' in presented) return presented
-      const { issuer, clock, signingKeys } = tokenPorts
-      const verified = verifyAccessToken(text, signingKeys, { issuer, nowMs: clock.nowMs() })
-      if (!verified.valid) return verified
+      const found = await findOwnToken(tokenPorts, text)
+      if ('valid' in found) return found
+      const { presented } = found
       if (presented.revoked)
         return { valid: false, code: 'revoked', detail: 'The credential has been revoked.' }
       if (presented.disabled) return { valid: false, code: 'disabled', detail: 'The credential is disabled.' }
-      return { claims: verified.claims, presented }
+      if (presented.expiresAtMs !== null && presented.expiresAtMs <= tokenPorts.clock.nowMs())
+        return { valid: false, code: 'expired', detail: 'The credential has expired.' }
+      return found
     },
   }
 }

@@ -6,7 +6,9 @@ import type { Clock } from './kernel/index.ts'
 import type { Changes, FeedReader } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
 import {
+  ensureSigningKey,
   KeySealer,
+  type SigningAlgorithm,
   type SigningKeyPorts,
   signingKeyRoutes,
   SigningKeys,
@@ -24,6 +26,7 @@ export interface TokenParts {
   readonly storage: Storage
   readonly changes: Changes
   readonly feed: FeedReader
+  readonly storedClaims: TokenPorts['storedClaims']
 }
 
 export interface Tokens {
@@ -33,13 +36,15 @@ export interface Tokens {
   /** Where the deployment itself is on loopback, others on loopback are asked too. */
   readonly allowLoopback: boolean
   mount(server: FastifyInstance, idempotency: Idempotency): void
+  /** Makes the first key of each of these algorithms that has none. */
+  ensure(algorithms: readonly SigningAlgorithm[]): Promise<void>
   /** The due steps of the signing keys: for upkeep. */
   tend(): Promise<void>
   close(): void
 }
 
 export async function openTokens(parts: TokenParts): Promise<Tokens> {
-  const { config, clock, logger, rootSecret, storage, changes, feed } = parts
+  const { config, clock, logger, rootSecret, storage, changes, feed, storedClaims } = parts
   const { issuer } = config
   const allowLoopback = isLoopbackIssuer(issuer)
   const keyPorts = { storage, changes, sealer: new KeySealer(rootSecret) }
@@ -59,6 +64,7 @@ export async function openTokens(parts: TokenParts): Promise<Tokens> {
       clock,
       signingKeys,
       trustedIssuers,
+      storedClaims,
       issuer,
       onPositionAhead: (seen) =>
         logger.error(seen, 'A token claims a position that was never reached: is its signing key stolen?'),
@@ -67,8 +73,13 @@ export async function openTokens(parts: TokenParts): Promise<Tokens> {
     keyPorts,
     allowLoopback,
     mount(server, idempotency) {
-      signingKeyRoutes(server, { ...keyPorts, signingKeys })
+      signingKeyRoutes(server, { ...keyPorts, signingKeys, issuer })
       trustedIssuerRoutes(server, { storage, changes, idempotency, ownIssuer: issuer, allowLoopback })
+    },
+    async ensure(algorithms) {
+      const missing = algorithms.filter((algorithm) => !signingKeys.hasActive(algorithm))
+      for (const algorithm of missing) await ensureSigningKey(keyPorts, algorithm)
+      if (missing.length > 0) await signingKeys.refresh()
     },
     async tend() {
       await tendSigningKeys(keyPorts)

@@ -20,13 +20,14 @@ export class Browser {
     let target = new URL(url, this.#server.issuer)
     let body: URLSearchParams | undefined = form && new URLSearchParams(form)
     for (let hop = 0; hop < 12; hop++) {
-      if (target.origin !== this.#server.issuer) return { status: 0, url: target.href, text: '' }
+      if (target.origin !== new URL(this.#server.issuer).origin)
+        return { status: 0, url: target.href, text: '' }
       const answer = await fetch(this.#server.address + target.pathname + target.search, {
         method: body ? 'POST' : 'GET',
         redirect: 'manual',
         headers: {
           cookie: this.#cookiesFor(target.pathname),
-          ...(body && { origin: this.#server.issuer }),
+          ...(body && { origin: new URL(this.#server.issuer).origin }),
           accept: 'text/html',
         },
         ...(body && { body }),

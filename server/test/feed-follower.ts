@@ -2,6 +2,9 @@
 import { type ClientRequest, get, type IncomingMessage } from 'node:http'
 import type { Json } from './deployment.ts'
 
+/** Against hanging; whatever is waited for comes in a fraction of it. */
+const NO_HANG_MS = 15_000
+
 export interface FeedEvent {
   readonly event: string
   readonly id: string | undefined
@@ -69,9 +72,14 @@ export async function follow(address: string, path: string, key: string): Promis
           const event = events.find(fits)
           if (!event && !over) return
           waiting.delete(look)
+          clearTimeout(patience)
           if (event) found(event)
           else failed(new Error(`The stream ended first, after ${JSON.stringify(events.slice(-3))}`))
         }
+        const patience = setTimeout(() => {
+          waiting.delete(look)
+          failed(new Error(`It did not come, after ${JSON.stringify(events.slice(-3))}`))
+        }, NO_HANG_MS)
         waiting.add(look)
         look()
       }),

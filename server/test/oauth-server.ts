@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type Deployment, openDeployment } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
+import type { Clock } from '../src/kernel/index.ts'
 import type { TestDatabase } from './databases.ts'
 import { freePort } from './postgres-cluster.ts'
 
@@ -33,7 +34,12 @@ export interface OAuthServer {
 export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly issuer?: string
+  /** Of the issuer, when it has one: `/auth`. */
+  readonly path?: string
   readonly operatorKey?: string
+  readonly upkeep?: boolean
+  /** Moves our own clock; the engine's is the system's. */
+  readonly clock?: Clock
 }
 
 export async function openOAuthServer(
@@ -42,7 +48,7 @@ export async function openOAuthServer(
 ): Promise<OAuthServer> {
   const { location } = database
   const port = await freePort()
-  const issuer = options.issuer ?? `http://localhost:${port}`
+  const issuer = options.issuer ?? `http://localhost:${port}${options.path ?? ''}`
   const config = loadConfig({
     POSTERN_DATA: location.dataDir,
     POSTERN_ROOT_SECRET: 'a root secret for tests, of no worth at all',
@@ -52,7 +58,11 @@ export async function openOAuthServer(
     ...(location.databaseUrl !== undefined && { POSTERN_DATABASE_URL: location.databaseUrl }),
     ...options.env,
   })
-  const deployment = await openDeployment(config, { setUp: true })
+  const deployment = await openDeployment(config, {
+    setUp: true,
+    upkeep: options.upkeep ?? false,
+    ...(options.clock && { clock: options.clock }),
+  })
   await deployment.server.listen({ port, host: 'localhost' })
   const operatorKey = options.operatorKey ?? deployment.firstKeys?.operatorKey
   if (operatorKey === undefined) throw new Error('This database has a deployment: give its operator key.')

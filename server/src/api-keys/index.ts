@@ -6,7 +6,7 @@ export { type ApiKey, type IssuedKey, keyStatus, type KeyStatus } from './api-ke
 export { findPresentedKey, type PresentedKey } from './find-presented-key.ts'
 export { issueApiKey, type IssueInput } from './issue-api-key.ts'
 export type { KeyContext } from './key-context.ts'
-export { hasKeyForm, parseKey, resemblesKey } from './key-format.ts'
+export { generateKey, hasKeyForm, parseKey, resemblesKey } from './key-format.ts'
 export { KeyUse } from './key-use.ts'
 export { KeyPresenter } from './present-key.ts'
 export { keyRoutes } from './routes.ts'

@@ -24,6 +24,7 @@ export interface WireResource {
   readonly key_lifetime_seconds: number | null
   readonly token_lifetime_seconds: number
   readonly token_algorithm: string
+  readonly access_token_format: string
   readonly allow_browser_keys: boolean
   readonly cache_seconds: number
   readonly created_at: string
@@ -148,6 +149,7 @@ export interface WireClient {
   readonly introspects: readonly string[]
   readonly first_party: boolean
   readonly dpop_bound: boolean
+  readonly id_token_signed_response_alg: string
   readonly jwks: { readonly keys: readonly unknown[] } | null
   readonly jwks_uri: string | null
   readonly backchannel_logout_uri: string | null

@@ -43,6 +43,26 @@ export async function selectArtifact(
   return row && (row.floor ?? 0) <= row.rsn ? row : undefined
 }
 
+/** The first of these that is there, whatever floors are above it: for whoever judges floors too. */
+export async function selectPayload(
+  storage: Storage,
+  names: readonly { readonly model: string; readonly idHash: string }[],
+): Promise<Pick<ArtifactRow, 'payload' | 'id_hash'> | undefined> {
+  return storage
+    .read<Tables>()
+    .selectFrom('oauth_artifacts')
+    .select(['payload', 'id_hash'])
+    .where(({ eb, refTuple, tuple }) =>
+      eb(
+        refTuple('model', 'id_hash'),
+        'in',
+        names.map((name) => tuple(name.model, name.idHash)),
+      ),
+    )
+    .limit(1)
+    .executeTakeFirst()
+}
+
 const FLOOR = sql<number | null>`(
   SELECT MAX(f.seq) FROM feed_floors f WHERE
     (f.kind = 'subject' AND f.key = a.account_id) OR (f.kind = 'client' AND f.key = a.client_id) OR

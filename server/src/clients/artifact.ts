@@ -2,7 +2,7 @@
  * What the OAuth engine keeps between two requests: codes, tokens, grants, its sessions. Stored under a digest of its
  * id, because most of these ids are credentials: whoever reads the database can present none of them.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 export interface Artifact {
   /** The engine's own name for it: `AuthorizationCode`, `RefreshToken`, `Grant`, … */
@@ -33,6 +33,7 @@ const OF_A_GRANT: ReadonlySet<string> = new Set([
   'AuthorizationCode',
   'AccessToken',
   'RefreshToken',
+  'RefreshAnswer',
   'DeviceCode',
 ])
 
@@ -53,5 +54,5 @@ export function linksOf({ model, id, payload }: Omit<Artifact, 'rsn' | 'expiresA
 
 /** What an artifact is stored under; for an opaque access token, its name in the feed and for verify. */
 export function idHash(model: string, id: string): string {
-  return createHash('sha256').update(`${model}\n${id}`).digest('base64url')
+  return hash('sha256', `${model}\n${id}`, 'base64url')
 }

@@ -19,7 +19,7 @@ import {
 } from './artifact-store.ts'
 import { endGrant } from './end-grant.ts'
 
-/** `lost`: somebody was first, or it is not there. Its grant has been ended by then. */
+/** `lost`: somebody was first, or it is not there. Its grant has been ended by then, unless it was spared. */
 export type Consumption = 'consumed' | 'lost'
 
 const BATCH = 500
@@ -70,11 +70,15 @@ export class Artifacts {
     return this.#storage.write((tx) => insertOnce(tx, row))
   }
 
-  /** One of many at once gets `consumed`. A second presentation means that it was stolen: RFC 9700, section 4.14.2. */
-  async consume(model: string, id: string): Promise<Consumption> {
+  /**
+   * One of many at once gets `consumed`. A second presentation means that it was stolen: RFC 9700, section 4.14.2.
+   * `spare` leaves the grant to whoever finds out whether it was a retry.
+   */
+  async consume(model: string, id: string, { spare = false } = {}): Promise<Consumption> {
     const hash = idHash(model, id)
     return this.#storage.write(async (tx) => {
       if (await markConsumed(tx, model, hash, this.#changes.clock.nowMs())) return 'consumed'
+      if (spare) return 'lost'
       const used = await lockArtifact(tx, model, hash, 'share')
       if (used?.grant_id) await endGrant(tx, this.#changes, ENGINE, used.grant_id, `${model} presented twice`)
       return 'lost'

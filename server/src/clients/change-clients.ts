@@ -196,6 +196,7 @@ function defaultsOf(kind: ClientKind, redirectUris: readonly string[]): ClientSe
     introspects: [],
     firstParty: false,
     dpopBound: false,
+    idTokenAlgorithm: 'ES256',
     jwks: null,
     jwksUri: null,
     backchannelLogoutUri: null,

@@ -10,7 +10,7 @@ import {
 import { lockResource } from '../resources/index.ts'
 import type { Transaction } from '../storage/index.ts'
 import { type Client, isConfidential, KIND_RULES } from './client.ts'
-import { checkOrigins, checkRedirectUris } from './redirect-rules.ts'
+import { checkOrigins, checkRedirectUris, isLoopbackHost } from './redirect-rules.ts'
 
 type Candidate = Omit<
   Client,
@@ -49,8 +49,11 @@ const keys: Rule = ({ authMethod, jwks, jwksUri }) => {
   if (jwks !== null && jwksUri !== null) throw invalid('/jwks_uri', 'Give either jwks or jwks_uri.')
   if (authMethod === 'private_key_jwt' && jwks === null && jwksUri === null)
     throw invalid('/jwks', 'private_key_jwt needs jwks or jwks_uri.')
-  if (jwksUri !== null && !isPlainHttps(jwksUri))
-    throw invalid('/jwks_uri', 'The jwks_uri must be an https URL without a fragment or credentials.')
+  if (jwksUri !== null && !mayBeFetched(jwksUri))
+    throw invalid(
+      '/jwks_uri',
+      'The jwks_uri must be an https URL (http on loopback will do) without a fragment or credentials.',
+    )
   for (const [index, key] of (jwks?.keys ?? []).entries())
     if (key['kty'] === 'oct' || 'd' in key || 'k' in key || 'p' in key)
       throw invalid(
@@ -60,8 +63,11 @@ const keys: Rule = ({ authMethod, jwks, jwksUri }) => {
 }
 
 const logout: Rule = ({ backchannelLogoutUri }) => {
-  if (backchannelLogoutUri !== null && !isPlainHttps(backchannelLogoutUri))
-    throw invalid('/backchannel_logout_uri', 'It must be an https URL without a fragment or credentials.')
+  if (backchannelLogoutUri !== null && !mayBeFetched(backchannelLogoutUri))
+    throw invalid(
+      '/backchannel_logout_uri',
+      'It must be an https URL (http on loopback will do) without a fragment or credentials.',
+    )
 }
 
 /** A credential of its own belongs to one customer: its tokens say which. */
@@ -118,7 +124,9 @@ export async function checkClientResources(
   }
 }
 
-function isPlainHttps(text: string): boolean {
+/** On loopback http will do, while somebody is building; whether it is reached from here is the fetch's to say. */
+function mayBeFetched(text: string): boolean {
   const url = URL.parse(text)
-  return url?.protocol === 'https:' && url.username === '' && url.password === '' && !text.includes('#')
+  if (!url || url.username !== '' || url.password !== '' || text.includes('#')) return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname))
 }

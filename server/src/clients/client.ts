@@ -21,6 +21,10 @@ export type GrantType = (typeof GRANT_TYPES)[number]
 export const AUTH_METHODS = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type AuthMethod = (typeof AUTH_METHODS)[number]
 
+/** HS256 is not here: everyone who can check such a token can also make one. */
+export const ID_TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
+export type IdTokenAlgorithm = (typeof ID_TOKEN_ALGORITHMS)[number]
+
 /** A protected API that a client may ask for. */
 export interface ClientResource {
   readonly resourceId: string
@@ -42,6 +46,8 @@ export interface ClientSettings {
   readonly firstParty: boolean
   /** Its access tokens are bound to a DPoP key (RFC 9449), always. */
   readonly dpopBound: boolean
+  /** What its ID tokens are signed with. */
+  readonly idTokenAlgorithm: IdTokenAlgorithm
   readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | null
   readonly jwksUri: string | null
   readonly backchannelLogoutUri: string | null

@@ -23,6 +23,7 @@ export {
   type ClientSecret,
   type ClientSettings,
   DEVICE_CODE,
+  ID_TOKEN_ALGORITHMS,
   isConfidential,
   TOKEN_EXCHANGE,
   usesSecret,
@@ -39,3 +40,4 @@ export {
 export { getClient, listClients } from './read-clients.ts'
 export { clientRoutes } from './routes.ts'
 export { findClient } from './store.ts'
+export { storedAccessToken, type StoredPayload } from './stored-access-token.ts'

@@ -2,7 +2,14 @@
 import { Type, type Static } from 'typebox'
 import { Nullable, Rfc3339 } from '../http/index.ts'
 import { rfc3339 } from '../kernel/index.ts'
-import { AUTH_METHODS, type Client, CLIENT_KINDS, type ClientSecret, GRANT_TYPES } from './client.ts'
+import {
+  AUTH_METHODS,
+  type Client,
+  CLIENT_KINDS,
+  type ClientSecret,
+  GRANT_TYPES,
+  ID_TOKEN_ALGORITHMS,
+} from './client.ts'
 
 export const SecretBody = Type.Object({
   id: Type.String(),
@@ -30,6 +37,7 @@ export const ClientBody = Type.Object({
   introspects: Type.Array(Type.String()),
   first_party: Type.Boolean(),
   dpop_bound: Type.Boolean(),
+  id_token_signed_response_alg: Type.Enum([...ID_TOKEN_ALGORITHMS]),
   jwks: Nullable(Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown())) })),
   jwks_uri: Nullable(Type.String()),
   backchannel_logout_uri: Nullable(Type.String()),
@@ -66,6 +74,7 @@ export function presentClient(client: Client): Static<typeof ClientBody> {
     introspects: [...client.introspects],
     first_party: client.firstParty,
     dpop_bound: client.dpopBound,
+    id_token_signed_response_alg: client.idTokenAlgorithm,
     jwks: client.jwks && { keys: [...client.jwks.keys] },
     jwks_uri: client.jwksUri,
     backchannel_logout_uri: client.backchannelLogoutUri,

@@ -7,6 +7,10 @@ import type { ClientKind } from './client.ts'
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
+export function isLoopbackHost(hostname: string): boolean {
+  return LOOPBACK.has(hostname)
+}
+
 type Rule = (url: URL, text: string) => string | undefined
 
 const wellFormed: Rule = (url, text) => {

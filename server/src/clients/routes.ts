@@ -21,7 +21,13 @@ import { getResource } from '../resources/index.ts'
 import type { Caller } from '../kernel/index.ts'
 import { createClient, deleteClient, updateClient } from './change-clients.ts'
 import { addClientSecret, revokeClientSecret } from './change-secrets.ts'
-import { AUTH_METHODS, CLIENT_KINDS, type ClientSettings, GRANT_TYPES } from './client.ts'
+import {
+  AUTH_METHODS,
+  CLIENT_KINDS,
+  type ClientSettings,
+  GRANT_TYPES,
+  ID_TOKEN_ALGORITHMS,
+} from './client.ts'
 import {
   AddedSecretBody,
   ClientBody,
@@ -63,6 +69,7 @@ const Settings = {
   ),
   first_party: Type.Optional(Type.Boolean({ description: 'Its users are not asked for consent.' })),
   dpop_bound: Type.Optional(Type.Boolean()),
+  id_token_signed_response_alg: Type.Optional(Type.Enum([...ID_TOKEN_ALGORITHMS])),
   jwks: Type.Optional(
     Nullable(
       Type.Object({
@@ -253,6 +260,7 @@ async function settingsOf(
     introspects: body.introspects && (await Promise.all(body.introspects.map(idOf))),
     firstParty: body.first_party,
     dpopBound: body.dpop_bound,
+    idTokenAlgorithm: body.id_token_signed_response_alg,
     jwks: body.jwks,
     jwksUri: body.jwks_uri,
     backchannelLogoutUri: body.backchannel_logout_uri,

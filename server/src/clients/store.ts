@@ -1,5 +1,6 @@
 /** The clients' table. */
-import { forUpdate, type Storage, type Transaction } from '../storage/index.ts'
+import type { Kysely } from 'kysely'
+import { forUpdate, ParsedRows, preparedRead, type Storage, type Transaction } from '../storage/index.ts'
 import type { Client, ClientKind, ClientSecret, ClientSettings } from './client.ts'
 
 export interface ClientTable {
@@ -70,15 +71,16 @@ export async function lockClient(tx: Transaction, id: string): Promise<Client | 
 
 /** A living client, from the primary. */
 export async function findClient(storage: Storage, id: string): Promise<Client | undefined> {
-  const row = await storage
-    .read<Tables>()
-    .selectFrom('oauth_clients')
-    .selectAll()
-    .where('id', '=', id)
-    .where('deleted_at', 'is', null)
-    .executeTakeFirst()
-  return row && fromRow(row)
+  const row = await selectLiving(storage.read(), id)
+  return row && parsed.of(row)
 }
+
+const selectLiving = preparedRead([''], (db: Kysely<Tables>, id: string) =>
+  db.selectFrom('oauth_clients').selectAll().where('id', '=', id).where('deleted_at', 'is', null),
+)
+
+/** Each request asks the database for the row; what it means is worked out again only when it is another one. */
+const parsed = new ParsedRows(fromRow)
 
 export interface ClientFilter {
   readonly tenant?: string | undefined
@@ -118,6 +120,7 @@ function toRow(
     introspects: client.introspects,
     firstParty: client.firstParty,
     dpopBound: client.dpopBound,
+    idTokenAlgorithm: client.idTokenAlgorithm,
     jwks: client.jwks,
     jwksUri: client.jwksUri,
     backchannelLogoutUri: client.backchannelLogoutUri,
@@ -131,9 +134,14 @@ function toRow(
   }
 }
 
+/** As stored: clients from before it could be chosen have no algorithm. */
+type Settings = Omit<ClientSettings, 'idTokenAlgorithm'> & Partial<Pick<ClientSettings, 'idTokenAlgorithm'>>
+
 function fromRow(row: ClientTable): Client {
+  const settings = JSON.parse(row.settings) as Settings
   return {
-    ...(JSON.parse(row.settings) as ClientSettings),
+    ...settings,
+    idTokenAlgorithm: settings.idTokenAlgorithm ?? 'ES256',
     id: row.id,
     tenantId: row.tenant_id,
     kind: row.kind as ClientKind,

@@ -59,7 +59,7 @@ const DENIAL_REMEDIES: Readonly<Record<DenialCode, string>> = {
   quota_exceeded: 'Wait for the next period, or have the quota raised.',
   stale: 'Try again shortly: the verifier is reconnecting to Postern.',
   unavailable: 'Try again shortly. The operator looks at `/readyz`.',
-  unsupported: 'Use a kind of credential that this API takes; for now that is an API key.',
+  unsupported: 'Use a kind of credential that this API takes; the management API takes operator keys alone.',
 }
 
 export const EXPLAINED_ERRORS: readonly Explained[] = (Object.keys(ERRORS) as ErrorCode[]).map((code) => ({

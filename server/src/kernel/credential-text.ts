@@ -1,5 +1,12 @@
 /** What a credential looks like inside other text: for redaction, and for finding one in a URL. */
 
+/** What an opaque access token begins with, before `_live_`. It has the form of a key, so that whatever finds keys finds it. */
+export const ACCESS_TOKEN_PREFIX = 'at'
+
+export function isOpaqueToken(text: string): boolean {
+  return text.startsWith(`${ACCESS_TOKEN_PREFIX}_live_`)
+}
+
 /** A key of ours, a JWT, or whatever follows an authentication scheme. Global: use with `replace` or `matchAll`. */
 const KEY = '\\b[a-z][a-z0-9]{0,15}_(?:live|test)_[0-9A-Za-z]{8,64}'
 const JWT = '\\beyJ[\\w-]{5,}\\.[\\w-]{5,}\\.[\\w-]*'

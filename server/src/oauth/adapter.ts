@@ -4,7 +4,8 @@ import { type Artifacts, findClient } from '../clients/index.ts'
 import type { Clock } from '../kernel/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { toMetadata } from './client-metadata.ts'
-import { evidence } from './evidence.ts'
+import { evidence, evidenceIfAny } from './evidence.ts'
+import { PresentedTwice } from './refresh-grace.ts'
 
 export interface AdapterPorts {
   readonly storage: Storage
@@ -40,7 +41,10 @@ class ArtifactAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    return this.#ports.artifacts.find(this.#model, id) as Promise<AdapterPayload | undefined>
+    const payload = (await this.#ports.artifacts.find(this.#model, id)) as AdapterPayload | undefined
+    // The engine would end the grant at once; consuming says what it has to know.
+    if (payload && this.#isSpared()) delete payload.consumed
+    return payload
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
@@ -53,10 +57,16 @@ class ArtifactAdapter implements Adapter {
 
   /** The engine looked before it came here and ignores what this answers: only an exception stops the second of two. */
   async consume(id: string): Promise<void> {
-    if ((await this.#ports.artifacts.consume(this.#model, id)) === 'consumed') return
+    const spare = this.#isSpared()
+    if ((await this.#ports.artifacts.consume(this.#model, id, { spare })) === 'consumed') return
+    if (spare) throw new PresentedTwice()
     if (this.#model === 'PushedAuthorizationRequest')
       throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used')
     throw new errors.InvalidGrant(`${this.#model} was presented twice`)
+  }
+
+  #isSpared(): boolean {
+    return this.#model === 'RefreshToken' && evidenceIfAny()?.graceful === true
   }
 
   destroy(id: string): Promise<void> {

@@ -57,6 +57,7 @@ export function toMetadata(client: Client): AllClientMetadata {
     ...(client.jwks && { jwks: client.jwks as never }),
     ...(client.jwksUri !== null && { jwks_uri: client.jwksUri }),
     ...(client.dpopBound && { dpop_bound_access_tokens: true }),
+    id_token_signed_response_alg: client.idTokenAlgorithm,
     ...(client.backchannelLogoutUri !== null && {
       backchannel_logout_uri: client.backchannelLogoutUri,
       backchannel_logout_session_required: true,

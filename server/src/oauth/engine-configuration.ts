@@ -1,6 +1,7 @@
 /** How the engine is set up: what is on, what is refused, how long things live. See decisions/008-oidc-provider.md. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { deriveKey } from '../kernel/index.ts'
+import { ID_TOKEN_ALGORITHMS } from '../clients/index.ts'
 import { TokenBuckets } from '../limits/index.ts'
 import { adapterFactory } from './adapter.ts'
 import { extraClaims } from './access-token.ts'
@@ -15,6 +16,7 @@ import { basePath, ROUTES } from './endpoints.ts'
 import type { OAuthPorts } from './ports.ts'
 import { OPENID_SCOPES, resourceIndicators } from './resource-servers.ts'
 import { signInStillGood } from './sign-in-still-good.ts'
+import { strongEnough } from './step-up.ts'
 import { mayIntrospect, mayRevoke } from './token-status.ts'
 
 /** Moved by no rotation: a refresh token that is used every day ends all the same. */
@@ -47,7 +49,7 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: {
       clientAuthSigningAlgValues: ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'],
-      idTokenSigningAlgValues: ['ES256'],
+      idTokenSigningAlgValues: [...ID_TOKEN_ALGORITHMS],
       dPoPSigningAlgValues: ['ES256', 'EdDSA', 'Ed25519'],
     },
     // Privileges are one member, and only operators set it.
@@ -112,7 +114,7 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
       pushedAuthorizationRequests: { enabled: true },
       resourceIndicators: resourceIndicators(storage) as never,
       introspection: { enabled: true, allowedPolicy: mayIntrospect(storage) as never },
-      revocation: { enabled: true, allowedPolicy: mayRevoke as never },
+      revocation: { enabled: true, allowedPolicy: mayRevoke(ports) as never },
       userinfo: { enabled: true },
       rpInitiatedLogout: { enabled: true, ...logoutPages(issuer) },
       backchannelLogout: { enabled: true },
@@ -126,9 +128,14 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
   }
 }
 
-/** The engine's prompts, and one more reason to sign in: the sign-in it remembers is over. */
+/** The engine's prompts, and more reasons to sign in: the sign-in it remembers is over, or proves too little. */
 function policy({ people }: OAuthPorts) {
   const prompts = interactionPolicy.base()
-  prompts.get('login')?.checks.add(signInStillGood(people))
+  const login = prompts.get('login')
+  // They compare for equality, and would ask for ever where a stronger sign-in is there.
+  login?.checks.remove('essential_acr')
+  login?.checks.remove('essential_acrs')
+  login?.checks.add(strongEnough())
+  login?.checks.add(signInStillGood(people))
   return prompts
 }

@@ -23,6 +23,11 @@ const helpers = dpop as {
   ): Promise<void>
 }
 
+/** The request's DPoP proof (RFC 9449), checked, but not used up; checked once a request, however often it is asked. */
+export function checkDpopProof(ctx: KoaContextWithOIDC): Promise<DpopProof | undefined> {
+  return helpers.default(ctx.oidc.provider, ctx)
+}
+
 /** The request's DPoP proof (RFC 9449), checked and used up; undefined when it has none. Throws when it is not good. */
 export async function takeDpopProof(ctx: KoaContextWithOIDC): Promise<DpopProof | undefined> {
   const { provider } = ctx.oidc

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Interaction, type InteractionResults, Provider } from 'oidc-provider'
-import { matchesSecret, TOKEN_EXCHANGE } from '../clients/index.ts'
+import { findClient, matchesSecret, TOKEN_EXCHANGE } from '../clients/index.ts'
 import { newId, PosternError } from '../kernel/index.ts'
 import { GRANT_MEMBERS, mintWithOurKeys } from './access-token.ts'
 import { retryLogouts } from './backchannel-logout.ts'
@@ -15,8 +15,9 @@ import { watchEngine } from './engine-events.ts'
 import { endSignInAtLogout } from './end-sign-in.ts'
 import { nameReplacements } from './gone-grants.ts'
 import type { OAuthPorts } from './ports.ts'
+import { withGrace } from './refresh-grace.ts'
 import { API_KEY_CLIENT, EXCHANGE_PARAMETERS, tokenExchange } from './token-exchange.ts'
-import { answerForJwts } from './token-status.ts'
+import { answerForAccessTokens } from './token-status.ts'
 
 type Callback = (req: IncomingMessage, res: ServerResponse) => Promise<void>
 
@@ -71,7 +72,19 @@ export class OAuthEngine {
 }
 
 export function makeProvider(ports: OAuthPorts): Provider {
-  const provider = new Provider(ports.issuer, {
+  /** The engine registers its own grants while it is made. */
+  class OurProvider extends Provider {
+    override registerGrantType(
+      name: string,
+      handler: (ctx: never) => unknown,
+      params?: Iterable<string>,
+      duplicates?: Iterable<string>,
+    ): void {
+      const ours = name === 'refresh_token' ? withGrace(ports, handler as never) : handler
+      super.registerGrantType(name, ours as never, params as never, duplicates as never)
+    }
+  }
+  const provider = new OurProvider(ports.issuer, {
     ...engineConfiguration(ports),
     clients: [
       {
@@ -86,12 +99,13 @@ export function makeProvider(ports: OAuthPorts): Provider {
   })
   // What it would take from X-Forwarded-* is put there by pinToIssuer, and by nobody else.
   provider.proxy = true
+  keepClients(provider, ports)
   nameGrants(provider, ports)
   compareSecretDigests(provider, ports)
   seeProofsOnce(provider, ports)
   keepNewSessions(provider)
   mintWithOurKeys(provider, ports)
-  answerForJwts(provider, ports)
+  answerForAccessTokens(provider, ports)
   nameReplacements(provider)
   endSignInAtLogout(provider, ports.people)
   provider.registerGrantType(TOKEN_EXCHANGE, tokenExchange(ports) as never, EXCHANGE_PARAMETERS, ['resource'])
@@ -114,6 +128,26 @@ function pinToIssuer(req: IncomingMessage, issuer: string, path: string | undefi
   const query = (req.url ?? '').indexOf('?')
   req.url = path + (query < 0 ? '' : (req.url ?? '').slice(query))
   if (base !== '') (req as { originalUrl?: string }).originalUrl = base + req.url
+}
+
+/**
+ * The engine finds its clients by a digest of their whole metadata, written out at each request. The row is read each time
+ * here as well; the client that was made of it is kept beside it.
+ */
+function keepClients(provider: Provider, { storage }: OAuthPorts): void {
+  const { Client } = provider as unknown as { Client: { find(id: unknown): Promise<object | undefined> } }
+  const find = Client.find.bind(Client)
+  const made = new WeakMap<object, object>()
+  Client.find = async (id) => {
+    if (typeof id !== 'string' || !id.startsWith('cli_')) return find(id)
+    const stored = await findClient(storage, id)
+    if (!stored || stored.disabledAtMs !== null) return undefined
+    const known = made.get(stored)
+    if (known) return known
+    const client = await find(id)
+    if (client) made.set(stored, client)
+    return client
+  }
 }
 
 /** Grants have our ids, because tokens and the feed name them, and members of ours. */

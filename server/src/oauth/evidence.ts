@@ -9,6 +9,8 @@ import type { Storage } from '../storage/index.ts'
 export interface Evidence {
   /** Lowered where older evidence is used: a parent token keeps its own. */
   rsn: number
+  /** A second presentation of the refresh token may be an honest retry: see refresh-grace.ts. */
+  graceful?: boolean
   readonly ip: string
   readonly requestId: string
   /** The OAuth endpoint, as the activity log names it. */

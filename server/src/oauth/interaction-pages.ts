@@ -33,6 +33,7 @@ import type { OAuthEngine } from './engine.ts'
 import { evidence, withEvidence } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'
 import { resourceOfUri } from './resource-servers.ts'
+import { meetsAcr, wantedAcrs } from './step-up.ts'
 
 export type Fields = {
   form_token?: string
@@ -114,10 +115,16 @@ export function interactionPages(
     }
     if (fields) {
       const signedIn = await takeSignIn(identity, request, reply, place, fields)
-      return signedIn ? signedInAs(visit, signedIn) : reply
+      if (!signedIn) return reply
+      // There is no stronger way in for this user: the application is told, rather than the user asked for ever.
+      return meetsAcr(signedIn.session.acr, wantedAcrs(waiting.params))
+        ? signedInAs(visit, signedIn)
+        : goOn(visit, UNMET)
     }
     const current = await currentSession(identity, request)
-    return current && isNewEnough(current, waiting)
+    return current &&
+      isNewEnough(current, waiting, changes.clock.nowMs()) &&
+      meetsAcr(current.session.acr, wantedAcrs(waiting.params))
       ? signedInAs(visit, current)
       : showSignIn(identity, request, reply, place)
   }
@@ -213,13 +220,19 @@ export function interactionPages(
 
 const DENIED = { error: 'access_denied', error_description: 'The user did not allow it.' }
 
+/** RFC 9470, section 5. */
+const UNMET = {
+  error: 'unmet_authentication_requirements',
+  error_description: 'The user cannot sign in as strongly as was asked for.',
+}
+
 /** `prompt=login` means by the form of this very page; `max_age` sets how long ago it may have been. */
-function isNewEnough({ session }: SignedIn, waiting: Interaction): boolean {
+function isNewEnough({ session }: SignedIn, waiting: Interaction, nowMs: number): boolean {
   const { reasons, details } = waiting.prompt as { reasons: string[]; details: { max_age?: unknown } }
   if (reasons.includes('login_prompt')) return false
   const maxAge = Number(details.max_age)
   if (details.max_age === undefined || !Number.isFinite(maxAge)) return true
-  return session.authTimeMs + maxAge * 1000 >= Date.now()
+  return session.authTimeMs + maxAge * 1000 >= nowMs
 }
 
 function applicationOf(client: EngineClient, waiting: Interaction): Application {

@@ -11,11 +11,21 @@ export class LazyEngine {
   }
 
   load(): Promise<OAuthEngine> {
-    this.#loading ??= import('./engine.ts').then(({ OAuthEngine }) => new OAuthEngine(this.#ports))
+    this.#loading ??= this.#load().catch((error: unknown) => {
+      // The database may be away: the next request tries again.
+      this.#loading = undefined
+      throw error
+    })
     return this.#loading
   }
 
+  async #load(): Promise<OAuthEngine> {
+    const [{ OAuthEngine }] = await Promise.all([import('./engine.ts'), this.#ports.ensureSigningKeys()])
+    return new OAuthEngine(this.#ports)
+  }
+
   async close(): Promise<void> {
-    ;(await this.#loading)?.close()
+    const engine = await this.#loading?.catch(() => undefined)
+    engine?.close()
   }
 }

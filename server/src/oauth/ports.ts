@@ -5,15 +5,15 @@ import type { Artifacts } from '../clients/index.ts'
 import type { Clock, Denial, Presented } from '../kernel/index.ts'
 import type { Changes } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
-import type { AccessTokenClaims, SigningKeys } from '../tokens/index.ts'
+import type { OwnToken, SigningKeys } from '../tokens/index.ts'
 import type { People } from './people.ts'
 
 /** Credentials of ours that are presented to the token endpoint, or asked about: verify, without its cache. */
 export interface Credentials {
   /** An API key that passes every check for this address. An imported one is found only with its resource. */
   apiKey(text: string, ip: string, resource?: string): Promise<Presented | Denial>
-  /** An access token of ours (a JWT) that is good right now, whichever resource it is for. */
-  accessToken(text: string): Promise<{ claims: AccessTokenClaims; presented: Presented } | Denial>
+  /** An access token of ours that is good right now, whichever resource it is for. */
+  accessToken(text: string): Promise<OwnToken | Denial>
 }
 
 export interface OAuthPorts {
@@ -25,6 +25,8 @@ export interface OAuthPorts {
   readonly activity: Pick<ActivityLog, 'record'>
   readonly artifacts: Artifacts
   readonly signingKeys: SigningKeys
+  /** Makes the first key of every algorithm that an ID token may ask for: what discovery names is there. */
+  ensureSigningKeys(): Promise<void>
   readonly credentials: Credentials
   readonly people: People
   readonly logger: Pick<Logger, 'error' | 'warn'>

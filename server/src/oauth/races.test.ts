@@ -31,6 +31,7 @@ onBothDatabases('races', (fresh) => {
   let nodes: OAuthServer[]
   let web: Json
   let service: Json
+  let page: Json
   let userId: string
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const publicJwk = keys.publicKey.export({ format: 'jwk' })
@@ -40,7 +41,17 @@ onBothDatabases('races', (fresh) => {
     const first = await openOAuthServer(database)
     nodes = database.dialect === 'postgres' ? [first, await first.secondNode()] : [first]
     await newResource(first)
-    web = await newClient(first, { kind: 'web', redirect_uris: [CALLBACK], resources: [{ resource: API }] })
+    web = await newClient(first, {
+      kind: 'web',
+      redirect_uris: [CALLBACK],
+      resources: [{ resource: API }],
+      introspects: [API],
+    })
+    page = await newClient(first, {
+      kind: 'browser',
+      redirect_uris: [CALLBACK],
+      resources: [{ resource: API }],
+    })
     service = await newClient(first, {
       auth_method: 'private_key_jwt',
       jwks: { keys: [{ ...publicJwk, alg: 'ES256', kid: 'one' }] },
@@ -57,13 +68,13 @@ onBothDatabases('races', (fresh) => {
   const verifier = 'v'.repeat(43)
 
   /** A grant with a code, made as the engine makes them: signing in a thousand times is another test. */
-  const newCode = async (): Promise<{ code: string; gid: string }> => {
+  const newCode = async (whose = web): Promise<{ code: string; gid: string }> => {
     const { provider } = await first().deployment.oauth.engine.load()
     const request = { ip: '127.0.0.1', requestId: 'test', route: 'test' }
     return withEvidence(first().deployment.storage, request, async () => {
-      const client = await provider.Client.find(web.id)
-      const grant = new provider.Grant({ accountId: userId, clientId: web.id })
-      Object.assign(grant, { tenant: web.tenant })
+      const client = await provider.Client.find(whose.id)
+      const grant = new provider.Grant({ accountId: userId, clientId: whose.id })
+      Object.assign(grant, { tenant: whose.tenant })
       grant.addResourceScope(API, 'orders:read')
       const gid = await grant.save()
       const code = new provider.AuthorizationCode({
@@ -79,18 +90,22 @@ onBothDatabases('races', (fresh) => {
       return { code: await code.save(), gid }
     })
   }
-  const redeem = (code: string) => (node: OAuthServer) =>
-    node.form(
-      '/token',
-      { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: verifier },
-      basic(web.id, web.client_secret),
-    )
-  const refresh = (token: string) => (node: OAuthServer) =>
-    node.form(
-      '/token',
-      { grant_type: 'refresh_token', refresh_token: token },
-      basic(web.id, web.client_secret),
-    )
+  const send = (node: OAuthServer, fields: Record<string, string>, who: Json) =>
+    who.client_secret
+      ? node.form('/token', fields, basic(who.id, who.client_secret))
+      : node.form('/token', { ...fields, client_id: who.id })
+  const redeem =
+    (code: string, who = web) =>
+    (node: OAuthServer) =>
+      send(
+        node,
+        { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: verifier },
+        who,
+      )
+  const refresh =
+    (token: string, who = web) =>
+    (node: OAuthServer) =>
+      send(node, { grant_type: 'refresh_token', refresh_token: token }, who)
 
   /** The same request many times at once, over all nodes; answers the bodies of those that succeeded. */
   const race = async (
@@ -111,14 +126,15 @@ onBothDatabases('races', (fresh) => {
 
   /** After a winner, everybody else loses, and what the winner got is dead. */
   const winsThenEnds = async (
-    send: (node: OAuthServer) => ReturnType<OAuthServer['form']>,
+    present: (node: OAuthServer) => ReturnType<OAuthServer['form']>,
+    who = web,
   ): Promise<void> => {
-    const { status, body } = await send(first())
+    const { status, body } = await present(first())
     assert.equal(status, 200, JSON.stringify(body))
     assert.equal(await isActive(body.access_token), true)
-    assert.equal((await race(send, AT_ONCE)).length, 0)
+    assert.equal((await race(present, AT_ONCE)).length, 0)
     assert.equal(await isActive(body.access_token), false)
-    assert.equal((await refresh(body.refresh_token)(first())).status, 400)
+    assert.equal((await refresh(body.refresh_token, who)(first())).status, 400)
   }
 
   it(`redeems one code once (${TRIES} tries), and a second presentation ends what the first got`, async () => {
@@ -129,13 +145,24 @@ onBothDatabases('races', (fresh) => {
     }
   })
 
-  it(`takes one refresh token once (${TRIES} tries), and a second presentation ends the grant`, async () => {
+  it(`takes one refresh token of a public client once (${TRIES} tries), and a second presentation ends the grant`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const { code } = await newCode(page)
+      const { body } = await redeem(code, page)(first())
+      if (round % 10 === 0) await winsThenEnds(refresh(body.refresh_token, page), page)
+      else assert.ok((await race(refresh(body.refresh_token, page), AT_ONCE)).length <= 1)
+      if (round % 10 < 2) assert.equal(await isActive(body.access_token), false)
+    }
+  })
+
+  it(`gives a client that authenticates one answer, however often it asks at once (${TRIES} tries)`, async () => {
     for (let round = 0; round < rounds; round++) {
       const { code } = await newCode()
       const { body } = await redeem(code)(first())
-      if (round % 10 === 0) await winsThenEnds(refresh(body.refresh_token))
-      else assert.ok((await race(refresh(body.refresh_token), AT_ONCE)).length <= 1)
-      if (round % 10 < 2) assert.equal(await isActive(body.access_token), false)
+      const answers = await race(refresh(body.refresh_token), AT_ONCE)
+      assert.equal(answers.length, AT_ONCE)
+      assert.equal(new Set(answers.map((answer) => JSON.stringify(answer))).size, 1)
+      if (round % 10 === 0) assert.equal(await isActive(answers[0].access_token), true)
     }
   })
 
@@ -169,34 +196,35 @@ onBothDatabases('races', (fresh) => {
     }
   })
 
+  const newProof = () =>
+    signed(
+      {
+        htm: 'POST',
+        htu: `${first().issuer}/token`,
+        jti: randomBytes(12).toString('base64url'),
+        iat: Math.floor(Date.now() / 1000),
+      },
+      { typ: 'dpop+jwt', jwk: publicJwk },
+    )
+  const withProof = (holder: Json, dpop: string) => (node: OAuthServer) =>
+    node.form(
+      '/token',
+      { grant_type: 'client_credentials' },
+      { ...basic(holder.id, holder.client_secret), dpop },
+    )
+
   it(`takes one DPoP proof once (${TRIES} tries), and binds the token to its key`, async () => {
     const holder = await newClient(first(), { resources: [{ resource: API }], dpop_bound: true })
     for (let round = 0; round < rounds; round++) {
-      const proof = await signed(
-        {
-          htm: 'POST',
-          htu: `${first().issuer}/token`,
-          jti: randomBytes(12).toString('base64url'),
-          iat: Math.floor(Date.now() / 1000),
-        },
-        { typ: 'dpop+jwt', jwk: publicJwk },
-      )
-      const won = await race(
-        (node) =>
-          node.form(
-            '/token',
-            { grant_type: 'client_credentials' },
-            { ...basic(holder.id, holder.client_secret), dpop: proof },
-          ),
-        AT_ONCE,
-      )
+      const proof = await newProof()
+      const won = await race(withProof(holder, proof), AT_ONCE)
       assert.equal(won.length, 1)
       assert.equal(won[0].token_type, 'DPoP')
       assert.match(claimsOf(won[0].access_token).cnf.jkt, /^[\w-]{43}$/)
     }
   })
 
-  it('control: with the guards taken out, one code, one refresh token and one assertion succeed more than once', async () => {
+  it('control: with the guards taken out, each of the four succeeds more than once', async () => {
     const artifacts = nodes.map((node) => node.deployment.oauth.artifacts)
     const { consume, seeOnce } = Artifacts.prototype
     // What the engine's own storage does: it marks, and tells nobody that it was marked before.
@@ -212,8 +240,12 @@ onBothDatabases('races', (fresh) => {
       const redeemed = await race(redeem(code), AT_ONCE)
       assert.ok(redeemed.length > 1, 'codes')
       assert.ok(new Set(redeemed.map((body) => body.access_token)).size > 1)
-      assert.ok((await race(refresh(redeemed[0].refresh_token), AT_ONCE)).length > 1, 'refresh tokens')
+      const refreshed = await race(refresh(redeemed[0].refresh_token), AT_ONCE)
+      assert.ok(new Set(refreshed.map((body) => body.access_token)).size > 1, 'refresh tokens')
       assert.ok((await race(withAssertion(await assertion()), AT_ONCE)).length > 1, 'assertions')
+      const holder = await newClient(first(), { resources: [{ resource: API }], dpop_bound: true })
+      const proven = await race(withProof(holder, await newProof()), AT_ONCE)
+      assert.ok(new Set(proven.map((body) => body.access_token)).size > 1, 'proofs')
     } finally {
       for (const one of artifacts) Object.assign(one, { consume, seeOnce })
     }

@@ -56,7 +56,7 @@ export function resourceIndicators(storage: Storage) {
         scope: allowed.join(' '),
         audience: resource.uri,
         accessTokenTTL: resource.tokenLifetimeSeconds,
-        accessTokenFormat: 'jwt',
+        accessTokenFormat: resource.accessTokenFormat,
         jwt: { sign: { alg: resource.tokenAlgorithm } },
       } as ResourceServer
     },

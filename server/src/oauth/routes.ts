@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { declareRoute } from '../http/index.ts'
 import { basePath, ROUTES } from './endpoints.ts'
+import { hasBearer, introspectAsVerifier } from './introspection-routes.ts'
 import type { LazyEngine } from './lazy-engine.ts'
 import { withEvidence } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'
@@ -21,7 +22,7 @@ const ENDPOINTS: readonly Endpoint[] = [
   { path: `${ROUTES.authorization}/:uid`, methods: ['GET'], what: 'Authorization, continued' },
   { path: ROUTES.token, methods: ['POST', 'OPTIONS'], what: 'Token endpoint (RFC 6749, 3.2)' },
   { path: ROUTES.userinfo, methods: ['GET', 'POST', 'OPTIONS'], what: 'UserInfo (OpenID Connect Core, 5.3)' },
-  { path: ROUTES.introspection, methods: ['POST', 'OPTIONS'], what: 'Introspection (RFC 7662)' },
+  { path: ROUTES.introspection, methods: ['OPTIONS'], what: 'Introspection (RFC 7662)' },
   { path: ROUTES.revocation, methods: ['POST', 'OPTIONS'], what: 'Revocation (RFC 7009)' },
   {
     path: ROUTES.device_authorization,
@@ -60,6 +61,20 @@ export function oauthRoutes(server: FastifyInstance, lazy: LazyEngine, ports: OA
         })
     }
     for (const { path, ...endpoint } of ENDPOINTS) add(base + path, path, endpoint)
+    declareRoute(scope, {
+      method: 'POST',
+      url: base + ROUTES.introspection,
+      access: { kind: 'verifier' },
+      openTo: (request) => !hasBearer(request),
+      summary: 'Introspection (RFC 7662)',
+      tags: ['OAuth'],
+      documented: false,
+      schema: { response: {} },
+      handler: (request, reply) =>
+        hasBearer(request)
+          ? introspectAsVerifier(ports, request.caller, request, reply)
+          : hand(lazy, ports, request, reply, ROUTES.introspection),
+    })
     for (const path of METADATA) {
       const endpoint = { methods: ['GET', 'OPTIONS'], what: 'Metadata (RFC 8414)' } as const
       add(base + path, path, endpoint)

@@ -6,13 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { MANAGEMENT_URI, missingScopes } from '../kernel/index.ts'
 import type { Resource } from '../resources/index.ts'
-import {
-  type AccessTokenClaims,
-  type ActClaim,
-  AncestorEnded,
-  mintAccessToken,
-  TokenTooLarge,
-} from '../tokens/index.ts'
+import { type AccessTokenClaims, type ActClaim, isProofKeyRevoked } from '../tokens/index.ts'
+import { issueAccessToken } from './access-token.ts'
 import type { OurGrant } from './consented-grants.ts'
 import { type EngineClient, privilegesOf } from './client-metadata.ts'
 import { type DpopProof, takeDpopProof } from './engine-internals.ts'
@@ -79,11 +74,13 @@ export function tokenExchange(ports: OAuthPorts) {
     if (!exchange) throw new errors.InvalidRequest('subject_token_type is not one that is taken')
 
     const proof = await takeDpopProof(ctx)
+    if (proof && (await isProofKeyRevoked(ports.storage, proof.thumbprint)))
+      throw new errors.InvalidGrant('the proof key was revoked')
     const { resource, scopes, claims, endsAt } = await exchange(ports, ctx, proof)
     const iat = Math.floor(ports.clock.nowMs() / 1000)
     const exp = Math.min(iat + resource.tokenLifetimeSeconds, ...endsAt)
     ctx.body = {
-      access_token: mint(ports, resource, {
+      access_token: await issueAccessToken(ports, resource, {
         iss: ports.issuer,
         aud: resource.uri,
         exp,
@@ -207,16 +204,6 @@ function narrowed(ctx: KoaContextWithOIDC, held: readonly string[]): readonly st
 function requireTenant(client: EngineClient, tenant: string): void {
   const own = privilegesOf(client)?.tenantId ?? null
   if (own !== null && own !== tenant) throw new errors.InvalidGrant('of another tenant')
-}
-
-function mint(ports: OAuthPorts, resource: Resource, claims: AccessTokenClaims): string {
-  try {
-    return mintAccessToken(ports.signingKeys, resource.tokenAlgorithm, claims)
-  } catch (error) {
-    if (error instanceof AncestorEnded) throw new errors.InvalidGrant('what it came from has ended')
-    if (error instanceof TokenTooLarge) throw new errors.InvalidScope(error.message, '')
-    throw error
-  }
 }
 
 function depthOf(act: ActClaim | undefined): number {

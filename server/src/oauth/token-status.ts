@@ -1,17 +1,21 @@
 /**
- * Introspection (RFC 7662) and revocation (RFC 7009) of every token. The engine answers for what it stores; for a JWT it
- * authenticates the client and then gives up with `unsupported_token_type`: from there on the answer is ours.
+ * Introspection (RFC 7662) and revocation (RFC 7009) of every token. The engine authenticates the client and answers for
+ * refresh tokens; for a JWT it gives up with `unsupported_token_type`, and of an opaque access token it knows less than
+ * verify does: there the answer is ours.
  */
 import type { Provider } from 'oidc-provider'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { type ChangeMaker, coarseNetwork } from '../kernel/index.ts'
+import { type ChangeMaker, coarseNetwork, isOpaqueToken } from '../kernel/index.ts'
 import { type AccessTokenClaims, revokeToken } from '../tokens/index.ts'
 import { type EngineClient, privilegesOf } from './client-metadata.ts'
 import { evidence } from './evidence.ts'
+import { told } from './introspection.ts'
 import type { OAuthPorts } from './ports.ts'
 import { resourceOfUri } from './resource-servers.ts'
 
 interface StoredToken {
+  readonly kind: string
+  readonly jti: string
   readonly clientId: string
   readonly aud?: string
   readonly extra?: { readonly tenant?: string }
@@ -27,10 +31,17 @@ export function mayIntrospect(storage: OAuthPorts['storage']) {
   }
 }
 
-/** RFC 7009, section 2.1: a token that was issued to another client is refused, and the client is told. */
-export function mayRevoke(_ctx: unknown, client: EngineClient, token: StoredToken): boolean {
-  if (token.clientId !== client.clientId) throw new errors.InvalidRequest(NOT_YOURS)
-  return true
+/**
+ * RFC 7009, section 2.1: a token that was issued to another client is refused, and the client is told. An access token
+ * ends by itself, whatever its form; the engine would end its grant.
+ */
+export function mayRevoke({ artifacts }: Pick<OAuthPorts, 'artifacts'>) {
+  return async (_ctx: unknown, client: EngineClient, token: StoredToken): Promise<boolean> => {
+    if (token.clientId !== client.clientId) throw new errors.InvalidRequest(NOT_YOURS)
+    if (token.kind === 'RefreshToken') return true
+    await artifacts.destroy(token.kind, token.jti)
+    return false
+  }
 }
 
 const NOT_YOURS = 'this token was issued to another client'
@@ -42,16 +53,21 @@ function serves(client: EngineClient, resourceId: string, tenant: string | undef
 }
 
 /** Completes the engine's two endpoints, on one provider. */
-export function answerForJwts(provider: Provider, ports: OAuthPorts): void {
+export function answerForAccessTokens(provider: Provider, ports: OAuthPorts): void {
   provider.use(async (koaContext, next) => {
     await next()
     const ctx = koaContext as unknown as KoaContextWithOIDC
+    const route = ctx.oidc?.route
+    if (route !== 'introspection' && route !== 'revocation') return
     const refused = ctx.body as { error?: string } | undefined
-    if (refused?.error !== 'unsupported_token_type') return
     const token = String(ctx.oidc.params?.['token'])
     const client = ctx.oidc.client as unknown as EngineClient
-    if (ctx.oidc.route === 'introspection') await introspect(ports, ctx, client, token)
-    if (ctx.oidc.route === 'revocation') await revoke(ports, ctx, client, token)
+    const isOurs =
+      refused?.error === 'unsupported_token_type' ||
+      (route === 'introspection' && ctx.status === 200 && isOpaqueToken(token))
+    if (!isOurs) return
+    if (route === 'introspection') await introspect(ports, ctx, client, token)
+    else await revoke(ports, ctx, client, token)
   })
 }
 
@@ -67,15 +83,7 @@ async function introspect(
   if ('valid' in found) return
   const { claims, presented } = found
   const own = claims.client_id === client.clientId
-  if (!own && !serves(client, presented.resourceId, claims.tenant)) return
-  // Where it stands in the feed, and what it descends from, is between us and verifiers.
-  const { rsn: _, anc: __, ...told } = claims
-  ctx.body = {
-    active: true,
-    ...told,
-    scope: presented.principal.scopes.join(' '),
-    token_type: claims.cnf ? 'DPoP' : 'Bearer',
-  }
+  if (own || serves(client, presented.resourceId, claims.tenant)) ctx.body = told(found)
 }
 
 /** What is not good any more, or never was, is revoked already: 200 (RFC 7009, section 2.2). */

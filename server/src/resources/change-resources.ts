@@ -1,5 +1,6 @@
 /** Creating, changing and deleting resources: a deployment operator's work. */
 import {
+  ACCESS_TOKEN_PREFIX,
   type Caller,
   invalid,
   isScope,
@@ -123,6 +124,8 @@ function checkUri(uri: string): void {
 function checkSettings(resource: Resource): void {
   if (resource.keyPrefix === MANAGEMENT_PREFIX)
     throw invalid('/key_prefix', `The prefix "${MANAGEMENT_PREFIX}" is kept for the management API.`)
+  if (resource.keyPrefix === ACCESS_TOKEN_PREFIX)
+    throw invalid('/key_prefix', `The prefix "${ACCESS_TOKEN_PREFIX}" is kept for access tokens.`)
   const names = resource.scopes.map((scope) => scope.name)
   const faulty = names.find((name) => !isScope(name))
   if (faulty !== undefined)

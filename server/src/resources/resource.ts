@@ -1,6 +1,8 @@
 /** A protected API: named by a URI, with the scopes it knows. It serves many tenants. */
 
 export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
+/** `jwt`: services can check it by themselves (RFC 9068). `opaque`: it says nothing to whoever holds it; the server is asked. */
+export const TOKEN_FORMATS = ['jwt', 'opaque'] as const
 
 export interface ResourceScope {
   readonly name: string
@@ -19,6 +21,7 @@ export interface Resource {
   readonly keyLifetimeSeconds: number | null
   readonly tokenLifetimeSeconds: number
   readonly tokenAlgorithm: (typeof TOKEN_ALGORITHMS)[number]
+  readonly accessTokenFormat: (typeof TOKEN_FORMATS)[number]
   /** Whether live keys may come from a browser. */
   readonly allowBrowserKeys: boolean
   /** How long a verifier may keep an answer without asking again. */
@@ -32,6 +35,7 @@ export const DEFAULTS = {
   keyLifetimeSeconds: 31_536_000,
   tokenLifetimeSeconds: 900,
   tokenAlgorithm: 'ES256',
+  accessTokenFormat: 'jwt',
   allowBrowserKeys: false,
   cacheSeconds: 60,
 } as const

@@ -17,7 +17,7 @@ import type { Changes } from '../revocation/index.ts'
 import type { Idempotency, Storage } from '../storage/index.ts'
 import { createResource, deleteResource, updateResource } from './change-resources.ts'
 import { getResource, listResources } from './read-resources.ts'
-import { type Resource, TOKEN_ALGORITHMS } from './resource.ts'
+import { type Resource, TOKEN_ALGORITHMS, TOKEN_FORMATS } from './resource.ts'
 
 export interface ResourceRoutes {
   readonly storage: Storage
@@ -39,6 +39,9 @@ const Settings = {
   ),
   token_lifetime_seconds: Type.Integer({ minimum: 30, maximum: 86_400 }),
   token_algorithm: Type.Enum([...TOKEN_ALGORITHMS]),
+  access_token_format: Type.Enum([...TOKEN_FORMATS], {
+    description: '`jwt`: services can check it by themselves. `opaque`: the server is asked.',
+  }),
   allow_browser_keys: Type.Boolean({ description: 'Whether live keys may come from a browser.' }),
   cache_seconds: Type.Integer({
     minimum: 0,
@@ -51,6 +54,7 @@ const Optional = {
   key_lifetime_seconds: Type.Optional(Settings.key_lifetime_seconds),
   token_lifetime_seconds: Type.Optional(Settings.token_lifetime_seconds),
   token_algorithm: Type.Optional(Settings.token_algorithm),
+  access_token_format: Type.Optional(Settings.access_token_format),
   allow_browser_keys: Type.Optional(Settings.allow_browser_keys),
   cache_seconds: Type.Optional(Settings.cache_seconds),
 }
@@ -165,6 +169,7 @@ function settingsOf(body: Static<typeof Patch>) {
     keyLifetimeSeconds: body.key_lifetime_seconds,
     tokenLifetimeSeconds: body.token_lifetime_seconds,
     tokenAlgorithm: body.token_algorithm,
+    accessTokenFormat: body.access_token_format,
     allowBrowserKeys: body.allow_browser_keys,
     cacheSeconds: body.cache_seconds,
   }
@@ -180,6 +185,7 @@ function presentResource(resource: Resource): Static<typeof ResourceBody> {
     key_lifetime_seconds: resource.keyLifetimeSeconds,
     token_lifetime_seconds: resource.tokenLifetimeSeconds,
     token_algorithm: resource.tokenAlgorithm,
+    access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys,
     cache_seconds: resource.cacheSeconds,
     created_at: rfc3339(resource.createdAtMs),

@@ -1,6 +1,14 @@
 /** The resources' table. */
+import type { Kysely } from 'kysely'
 import { MANAGEMENT_RESOURCE } from '../kernel/index.ts'
-import { forShare, forUpdate, type Storage, type Transaction } from '../storage/index.ts'
+import {
+  forShare,
+  forUpdate,
+  ParsedRows,
+  preparedRead,
+  type Storage,
+  type Transaction,
+} from '../storage/index.ts'
 import type { Resource } from './resource.ts'
 
 export interface ResourceTable {
@@ -12,6 +20,7 @@ export interface ResourceTable {
   key_lifetime_seconds: number | null
   token_lifetime_seconds: number
   token_algorithm: string
+  access_token_format: string
   allow_browser_keys: number
   cache_seconds: number
   created_at: number
@@ -58,15 +67,19 @@ export async function lockResource(
 
 /** A living resource by its id or its URI. */
 export async function findResource(storage: Storage, idOrUri: string): Promise<Resource | undefined> {
-  const row = await storage
-    .read<Tables>()
-    .selectFrom('resources')
-    .selectAll()
-    .where(idOrUri.startsWith('res_') ? 'id' : 'uri', '=', idOrUri)
-    .where('deleted_at', 'is', null)
-    .executeTakeFirst()
-  return row && resourceFromRow(row)
+  const row = await (idOrUri.startsWith('res_') ? selectById : selectByUri)(storage.read(), idOrUri)
+  return row && parsed.of(row)
 }
+
+const [selectById, selectByUri] = (['id', 'uri'] as const).map((column) =>
+  preparedRead([''], (db: Kysely<Tables>, idOrUri: string) =>
+    db.selectFrom('resources').selectAll().where(column, '=', idOrUri).where('deleted_at', 'is', null),
+  ),
+) as [PreparedByName, PreparedByName]
+type PreparedByName = (db: ReturnType<Storage['read']>, name: string) => Promise<ResourceTable | undefined>
+
+/** Each request asks the database for the row; what it means is worked out again only when it is another one. */
+const parsed = new ParsedRows(resourceFromRow)
 
 /** At most some hundreds of ids: resources are few. */
 export async function selectUris(
@@ -106,6 +119,7 @@ export function resourceFromRow(row: ResourceTable): Resource {
     keyLifetimeSeconds: row.key_lifetime_seconds,
     tokenLifetimeSeconds: row.token_lifetime_seconds,
     tokenAlgorithm: row.token_algorithm as Resource['tokenAlgorithm'],
+    accessTokenFormat: row.access_token_format as Resource['accessTokenFormat'],
     allowBrowserKeys: row.allow_browser_keys === 1,
     cacheSeconds: row.cache_seconds,
     createdAtMs: row.created_at,
@@ -123,6 +137,7 @@ function toRow(resource: Resource): Omit<ResourceTable, 'created_at' | 'deleted_
     key_lifetime_seconds: resource.keyLifetimeSeconds,
     token_lifetime_seconds: resource.tokenLifetimeSeconds,
     token_algorithm: resource.tokenAlgorithm,
+    access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys ? 1 : 0,
     cache_seconds: resource.cacheSeconds,
     updated_at: resource.updatedAtMs,

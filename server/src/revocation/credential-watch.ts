@@ -20,10 +20,13 @@ export interface FollowerLimits {
 export const FOLLOWER_LIMITS: FollowerLimits = { perCredential: 2_000, inAll: 5_000 }
 const RETRY_SECONDS = 5
 
+interface Ending {
+  end(code: DenialCode): void
+}
+
 interface Held {
   readonly request: CredentialedRequest
-  /** What ends each of its followers. */
-  readonly ends: Set<(code: DenialCode) => void>
+  readonly followers: Set<Ending>
   asking: boolean
 }
 
@@ -47,20 +50,21 @@ export class CredentialWatch {
   hold(request: CredentialedRequest, end: (code: DenialCode) => void): () => void {
     const kept = keptOf(request)
     const digest = hash('sha256', JSON.stringify(kept), 'base64url')
-    const held = this.#held.get(digest) ?? { request: kept, ends: new Set(), asking: false }
-    if (held.ends.size >= this.#limits.perCredential)
+    const held = this.#held.get(digest) ?? { request: kept, followers: new Set(), asking: false }
+    if (held.followers.size >= this.#limits.perCredential)
       throw full(
-        `This credential follows the feed ${held.ends.size} times already: give each service its own.`,
+        `This credential follows the feed ${held.followers.size} times already: give each service its own.`,
       )
     if (this.#count >= this.#limits.inAll)
       throw full('This process serves as many followers of the feed as it can.')
     this.#held.set(digest, held)
-    held.ends.add(end)
+    const follower: Ending = { end }
+    held.followers.add(follower)
     this.#count++
     return () => {
-      if (!held.ends.delete(end)) return
+      if (!held.followers.delete(follower)) return
       this.#count--
-      if (held.ends.size === 0) this.#held.delete(digest)
+      if (held.followers.size === 0) this.#held.delete(digest)
     }
   }
 
@@ -72,7 +76,7 @@ export class CredentialWatch {
   #ask(held: Held): void {
     const settle = (answer: Caller | Denial): void => {
       const code = 'valid' in answer ? answer.code : lacksScope(answer) ? 'insufficient_scope' : undefined
-      if (code !== undefined) for (const end of held.ends) end(code)
+      if (code !== undefined) for (const follower of held.followers) follower.end(code)
     }
     try {
       const answer = this.#authenticate(held.request, { kind: 'verifier' })

@@ -15,7 +15,7 @@ import {
 } from '../../test/deployment.ts'
 import { follow as followAt, type Following } from '../../test/feed-follower.ts'
 import { purgeFeed } from './index.ts'
-import { setEpoch } from './store.ts'
+import { beginEpoch } from './store.ts'
 
 onBothDatabases('the feed over HTTP', (fresh) => {
   let node: Node
@@ -279,6 +279,47 @@ onBothDatabases('the feed over HTTP', (fresh) => {
     await live(await follow(node, `?after=${now}&epoch=${epoch}`))
   })
 
+  it('fills no gap by poll that is larger than a snapshot, and streams it', async () => {
+    const { head } = await node.done('GET', '/v1/feed/snapshot')
+    const keys = Array.from({ length: 10_050 }, (_, index) => `gap-${index}`)
+    await node.deployment.storage.write(async (tx) => {
+      for (const key of keys)
+        node.deployment.context.changes.publish(
+          tx,
+          { type: 'system', id: 'system' },
+          {
+            action: 'test.changed',
+            tenant: null,
+            target: { type: 'test', id: key },
+            feed: { kind: 'limit', key, effect: 'changed' },
+          },
+        )
+    })
+    assert.equal((await node.done('GET', `/v1/feed/events?after=${head}`)).reset, true)
+    const following = await follow(node, `?after=${head}`)
+    await live(following)
+    assert.deepEqual(
+      following.rows().map(({ key }) => key),
+      keys,
+    )
+  })
+
+  it('ends streams and polls when the server closes, and lets nobody in any more', async () => {
+    const third = await node.secondNode()
+    const address = await third.deployment.server.listen({ host: '127.0.0.1', port: 0 })
+    const following = await followAt(address, '/v1/feed/stream', node.operatorKey)
+    const beat = await following.event(({ event }) => event === 'heartbeat')
+    const poll = third.request('GET', `/v1/feed/events?after=${beat.data.head}&wait=25`)
+    await eventually('both follow', async () => {
+      const { text } = await third.request('GET', '/metrics')
+      return /^postern_feed_followers 2$/m.test(text)
+    })
+    const closed = third.close()
+    await following.ended
+    assert.equal((await poll).status, 503)
+    await closed
+  })
+
   it('sends the keys when they change', async () => {
     const following = await follow(node)
     await live(following)
@@ -293,7 +334,9 @@ onBothDatabases('the feed over HTTP', (fresh) => {
     const { head } = await node.done('GET', '/v1/feed/snapshot')
     const poll = node.done('GET', `/v1/feed/events?after=${head}&wait=25`)
     await eventually('it waits', async () => (await followers()) === 2)
-    await node.deployment.storage.write((tx) => setEpoch(tx, `epoch${head}`))
+    await node.deployment.storage.write(async (tx) =>
+      beginEpoch(tx, { epoch: `epoch${head}`, timeline: null, atLeast: 0 }),
+    )
     const reset = await following.event(({ event }) => event === 'reset')
     assert.equal(reset.data.epoch, `epoch${head}`)
     await following.ended

@@ -1,6 +1,6 @@
 /** The feed's tables. */
 import { type Kysely, sql } from 'kysely'
-import { type Dialect, type EndStep, HINT_CHANNEL, type Transaction } from '../storage/index.ts'
+import { type Dialect, type EndStep, HINT_CHANNEL, preparedRead, type Transaction } from '../storage/index.ts'
 import { type FeedEffect, type FeedKind, type FeedRow, isLevel } from './feed-row.ts'
 import type { Published } from './publish-change.ts'
 
@@ -24,8 +24,16 @@ export interface FloorTable {
   seq: number
 }
 
+interface HeadTable {
+  id: number
+  seq: number
+  epoch: string
+  resume_floor: number
+  timeline: string | null
+}
+
 interface Tables {
-  feed_head: { id: number; seq: number; epoch: string; resume_floor: number }
+  feed_head: HeadTable
   feed_rows: RowTable
   feed_floors: FloorTable
   token_lifetimes: { source: string; seconds: number; since: number; until: number | null }
@@ -103,11 +111,34 @@ async function raiseFloor(db: Kysely<Tables>, { kind, key, seq }: RowTable): Pro
     .execute()
 }
 
+const selectHead = preparedRead([1], (db: Kysely<Tables>, id: number) =>
+  db.selectFrom('feed_head').select(['seq', 'epoch', 'resume_floor as resumeFloor']).where('id', '=', id),
+)
+
 /** The head: one point read, on the primary. */
 export async function readFeedHead(db: Kysely<unknown>): Promise<FeedHead> {
+  const row = await selectHead(db, 1)
+  if (!row) throw new Error('The feed has no head: the database was not set up.')
+  return row
+}
+
+export interface PrimaryHead extends FeedHead {
+  /** The Postgres timeline that was noted; null: none yet. */
+  readonly timeline: string | null
+  /** The one that is written now; null where it cannot be told. */
+  readonly timelineNow: string | null
+}
+
+/** On a standby the function fails, and so does the reading: what it says is not the primary's word. */
+const TIMELINE_NOW = sql<string | null>`substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)`
+const UNTOLD = sql<string | null>`NULL`
+
+/** The head, and on which server's word. `tellsTimeline` is false on SQLite, and where the database will not say. */
+export async function readPrimaryHead(db: Kysely<unknown>, tellsTimeline: boolean): Promise<PrimaryHead> {
   const row = await (db as Kysely<Tables>)
     .selectFrom('feed_head')
-    .select(['seq', 'epoch', 'resume_floor as resumeFloor'])
+    .select(['seq', 'epoch', 'resume_floor as resumeFloor', 'timeline'])
+    .select((tellsTimeline ? TIMELINE_NOW : UNTOLD).as('timelineNow'))
     .where('id', '=', 1)
     .executeTakeFirst()
   if (!row) throw new Error('The feed has no head: the database was not set up.')
@@ -168,11 +199,53 @@ function rowFrom(row: Omit<RowTable, 'drop_after' | 'reason' | 'actor'> & { drop
 
 export async function createFeed(tx: Transaction, epoch: string, nowMs: number): Promise<void> {
   const seq = nowMs * 1000
-  await tx.over<Tables>().insertInto('feed_head').values({ id: 1, seq, epoch, resume_floor: seq }).execute()
+  await tx
+    .over<Tables>()
+    .insertInto('feed_head')
+    .values({ id: 1, seq, epoch, resume_floor: seq, timeline: null })
+    .execute()
 }
 
-export async function setEpoch(tx: Transaction, epoch: string): Promise<void> {
-  await tx.over<Tables>().updateTable('feed_head').set({ epoch }).where('id', '=', 1).execute()
+/** For a decision about the feed as a whole: whoever else is about to make it waits. SQLite's writer sees to that itself. */
+export async function lockFeedHead(tx: Transaction): Promise<{ seq: number; timeline: string | null }> {
+  const db = tx.over<Tables>()
+  if (tx.dialect === 'postgres') await sql`SELECT pg_advisory_xact_lock(7266841)`.execute(db)
+  return db.selectFrom('feed_head').select(['seq', 'timeline']).where('id', '=', 1).executeTakeFirstOrThrow()
+}
+
+export interface NewEpoch {
+  readonly epoch: string
+  readonly timeline: string | null
+  /** The counter goes on from here at least. */
+  readonly atLeast: number
+}
+
+/** At the end of the transaction, for it locks the head; before the rows that the same transaction writes. */
+export function beginEpoch(tx: Transaction, begun: NewEpoch): void {
+  tx.atEnd(startEpoch, begun)
+}
+
+const startEpoch: EndStep<NewEpoch> = {
+  rank: 1.5,
+  async flush(db, items) {
+    for (const { epoch, timeline, atLeast } of items)
+      await (db as Kysely<Tables>)
+        .updateTable('feed_head')
+        .set({ epoch, timeline, seq: sql<number>`CASE WHEN seq < ${atLeast} THEN ${atLeast} ELSE seq END` })
+        .where('id', '=', 1)
+        .execute()
+  },
+}
+
+/** The first time that a deployment is told which timeline it is on: nothing begins anew. */
+export async function noteTimeline(tx: Transaction, timeline: string): Promise<void> {
+  await tx
+    .over<Tables>()
+    .updateTable('feed_head')
+    .set({ timeline })
+    .where('id', '=', 1)
+    .where('timeline', 'is', null)
+    .execute()
 }
 
 /** Deletes at most `limit` rows whose time is over and raises the resume floor over them, in one transaction. */

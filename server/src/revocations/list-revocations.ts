@@ -34,6 +34,8 @@ export const ENDING_ACTIONS: Readonly<Record<string, string>> = {
   'tenant.revoked': 'tenant',
   'tenant.deleted': 'tenant',
   'resource.deleted': 'resource',
+  'trusted_issuer.deleted': 'trusted_issuer',
+  'trusted_issuer.tokens_revoked': 'trusted_issuer',
 }
 
 export interface RevocationFilter {

@@ -1,20 +1,38 @@
 /**
- * From a JWT that a caller presented to everything that judging it needs: its signature, its claims, and one database
- * read that says whether anything denies it. FEED's rule is "deny if any of them matches"; the list of them is
+ * From a token that a caller presented to everything that judging it needs: its signature (or, for an opaque one, what is
+ * stored for it), its claims, and one database read that says whether anything denies it. FEED's rule is "deny if any of them matches"; the list of them is
  * `dependenciesOf`.
  */
-import { denial, type Denial, type DenialCode, type Principal } from '../kernel/index.ts'
+import { denial, type Denial, type DenialCode, isOpaqueToken, type Principal } from '../kernel/index.ts'
 import { type FeedKind, subjectKey } from '../revocation/index.ts'
-import { type AccessTokenClaims, actorSubs, readActors } from './access-token.ts'
+import { type AccessTokenClaims, actorSubs, readActors, readClaims } from './access-token.ts'
 import { decodeJsonObject, readJwsHeader, splitCompactJws } from './compact-jws.ts'
 import { findForeignToken } from './find-foreign-token.ts'
 import { actorsOf, present, type PresentedToken, refusalOf, type TokenPorts } from './present-token.ts'
 import { type Dependency, selectStanding, type Standing } from './presented-token-store.ts'
 import { wordsOf } from './trusted-issuer.ts'
-import { audiencesOf, verifyAccessToken, type VerifiedToken } from './verify-access-token.ts'
+import { audiencesOf, verifyAccessToken } from './verify-access-token.ts'
 
 /** A token of ours or of a trusted issuer, or why it is refused. Whom it may call, and with what, is judged by `verify`. */
 export async function findPresentedToken(ports: TokenPorts, text: string): Promise<PresentedToken | Denial> {
+  const found = await findToken(ports, text)
+  return 'claims' in found ? found.presented : found
+}
+
+/** A token of ours, with its claims. */
+export interface OwnToken {
+  readonly claims: AccessTokenClaims
+  readonly presented: PresentedToken
+}
+
+/** The same for tokens of ours alone; one of a trusted issuer is `unknown`. */
+export async function findOwnToken(ports: TokenPorts, text: string): Promise<OwnToken | Denial> {
+  const found = await findToken(ports, text)
+  return 'claims' in found || 'valid' in found ? found : denial('unknown')
+}
+
+async function findToken(ports: TokenPorts, text: string): Promise<OwnToken | PresentedToken | Denial> {
+  if (isOpaqueToken(text)) return findStoredToken(ports, text)
   const jws = splitCompactJws(text)
   const header = jws && readJwsHeader(jws.header)
   if (!jws || !header) return denial('malformed')
@@ -29,13 +47,25 @@ export async function findPresentedToken(ports: TokenPorts, text: string): Promi
     issuer: ports.issuer,
     nowMs: ports.clock.nowMs(),
   })
-  return verified.valid ? findStanding(ports, verified) : verified
+  return verified.valid ? findStanding(ports, verified.claims, verified.kid) : verified
 }
 
+/** An opaque one: whoever can find it in our database was given it by us. */
+async function findStoredToken(ports: TokenPorts, text: string): Promise<OwnToken | Denial> {
+  const stored = await ports.storedClaims(text)
+  if (!stored) return denial('unknown')
+  // One that only says who the user is, at our own endpoint, is for no API.
+  if (stored['aud'] === undefined) return denial('wrong_resource')
+  const claims = readClaims({ ...stored, iss: ports.issuer })
+  return claims ? findStanding(ports, claims, null) : denial('malformed')
+}
+
+/** `kid`: the key that signed it; null for what was not signed. */
 async function findStanding(
   ports: TokenPorts,
-  { claims, kid }: VerifiedToken,
-): Promise<PresentedToken | Denial> {
+  claims: AccessTokenClaims,
+  kid: string | null,
+): Promise<OwnToken | Denial> {
   const dependsOn = dependenciesOf(claims, kid)
   const found = await selectStanding(ports.storage, {
     audiences: audiencesOf(claims.aud),
@@ -45,27 +75,28 @@ async function findStanding(
     dependsOn,
   })
   const standing = found[0] as Standing
-  const refused = refusalOf(found) ?? keyRefusalOf(standing)
+  const refused = refusalOf(found) ?? (kid === null ? undefined : keyRefusalOf(standing))
   if (refused) return denial(refused)
   if (claims.rsn > standing.head) {
     ports.onPositionAhead?.({ kid, rsn: claims.rsn, head: standing.head })
     return denial('unknown')
   }
-  return present(standing, dependsOn, {
+  const presented = present(standing, dependsOn, {
     principal: principalOf(claims),
     expiresAtMs: claims.exp * 1000,
     rsn: claims.rsn,
     // A URI may be used again after its resource was deleted; tokens for the earlier one are not for the later.
     revoked: claims.iat < Math.floor(standing.resourceCreatedAtMs / 1000),
   })
+  return { claims, presented }
 }
 
 /** Everything whose end is the token's end. */
-export function dependenciesOf(claims: AccessTokenClaims, kid: string): Dependency[] {
+export function dependenciesOf(claims: AccessTokenClaims, kid: string | null): Dependency[] {
   const { tenant, sub, gid, sid, cnf } = claims
   return [
     ['token', claims.jti],
-    ['signing_key', kid],
+    ...(kid === null ? [] : [['signing_key', kid] as const]),
     ['tenant', tenant],
     ['client', claims.client_id],
     ['subject', subjectKey(tenant, sub)],

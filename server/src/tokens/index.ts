@@ -6,13 +6,14 @@ export { type AccessTokenClaims, type ActClaim, MOST_ANCESTORS } from './access-
 export {
   ensureSigningKey,
   prepareRevocation,
+  prepareRevocationOfAll,
   revokeSigningKey,
   rotateSigningKey,
   type SigningKeyPorts,
   tendSigningKeys,
 } from './change-signing-keys.ts'
 export { checkDpopProof, PROOF_WINDOW_MS } from './dpop-proof.ts'
-export { findPresentedToken } from './find-presented-token.ts'
+export { findOwnToken, findPresentedToken, type OwnToken } from './find-presented-token.ts'
 export {
   checkedAddress,
   checkUrl,

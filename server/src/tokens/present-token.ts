@@ -12,10 +12,12 @@ export interface TokenPorts {
   readonly clock: Clock
   readonly signingKeys: SigningKeys
   readonly trustedIssuers: TrustedIssuers
+  /** What is stored for an opaque access token, as the claims of a JWT but for `iss`; undefined when there is none. */
+  storedClaims(text: string): Promise<Readonly<Record<string, unknown>> | undefined>
   /** The deployment's own issuer. */
   readonly issuer: string
   /** A token claims a position that the server has not reached: its signing key may be stolen, or the database is old. */
-  readonly onPositionAhead?: (seen: { kid: string; rsn: number; head: number }) => void
+  readonly onPositionAhead?: (seen: { kid: string | null; rsn: number; head: number }) => void
 }
 
 /** A token whose signature was proven. */

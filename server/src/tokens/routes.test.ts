@@ -19,7 +19,11 @@ before(async () => {
   node = await startNode(database)
   caller = SYSTEM
   server = createServer({ logger: pino({ level: 'silent' }), authenticate: () => caller })
-  signingKeyRoutes(server, { ...node.keyPorts, signingKeys: node.signingKeys })
+  signingKeyRoutes(server, {
+    ...node.keyPorts,
+    signingKeys: node.signingKeys,
+    issuer: 'https://id.example.com',
+  })
   trustedIssuerRoutes(server, {
     storage: node.storage,
     changes: node.changes,

@@ -10,6 +10,7 @@ import type { SigningKeys } from './signing-keys.ts'
 
 export interface SigningKeyRoutes extends SigningKeyPorts {
   readonly signingKeys: SigningKeys
+  readonly issuer: string
 }
 
 const Time = Nullable(Rfc3339)
@@ -36,23 +37,27 @@ const tags = ['Signing keys']
 const access = { kind: 'management', scope: 'deployment:write' } as const
 
 export function signingKeyRoutes(server: FastifyInstance, ports: SigningKeyRoutes): void {
-  const { signingKeys, storage } = ports
+  const { signingKeys, storage, issuer } = ports
+  const path = new URL(issuer).pathname.replace(/\/$/, '')
 
-  declareRoute(server, {
-    method: 'GET',
-    url: '/jwks',
-    access: { kind: 'public', why: 'public keys: every verifier reads them' },
-    summary: 'The public keys that tokens are signed with',
-    description:
-      'RFC 7517. A key stands here before it signs, and until the last token that it signed has expired.',
-    tags,
-    schema: { response: { 200: Type.Object({ keys: Type.Array(Type.Unknown()) }) } },
-    handler(request, reply) {
-      const { body, etag } = signingKeys.jwks()
-      reply.header('cache-control', `public, max-age=${JWKS_CACHE_SECONDS}`).header('etag', etag)
-      return request.headers['if-none-match'] === etag ? reply.status(304).send() : sendJson(reply, body)
-    },
-  })
+  // Metadata names the one under the issuer's path, where it has one.
+  for (const url of new Set(['/jwks', `${path}/jwks`]))
+    declareRoute(server, {
+      method: 'GET',
+      url,
+      access: { kind: 'public', why: 'public keys: every verifier reads them' },
+      summary: 'The public keys that tokens are signed with',
+      description:
+        'RFC 7517. A key stands here before it signs, and until the last token that it signed has expired.',
+      tags,
+      documented: url === '/jwks',
+      schema: { response: { 200: Type.Object({ keys: Type.Array(Type.Unknown()) }) } },
+      handler(request, reply) {
+        const { body, etag } = signingKeys.jwks()
+        reply.header('cache-control', `public, max-age=${JWKS_CACHE_SECONDS}`).header('etag', etag)
+        return request.headers['if-none-match'] === etag ? reply.status(304).send() : sendJson(reply, body)
+      },
+    })
 
   declareRoute(server, {
     method: 'GET',

@@ -3,7 +3,15 @@
  * first sight costs one. Nothing here waits for a write.
  */
 import { hash } from 'node:crypto'
-import { type Clock, denial, type Denial, keysInUrl, PosternError, type Presented } from '../kernel/index.ts'
+import {
+  type Clock,
+  denial,
+  type Denial,
+  isOpaqueToken,
+  keysInUrl,
+  PosternError,
+  type Presented,
+} from '../kernel/index.ts'
 import {
   findPresentedKey,
   hasKeyForm,
@@ -109,7 +117,7 @@ export class Verifier {
   async #find(request: VerifyRequest): Promise<Proven | Denial> {
     const { storage, peppers, findToken } = this.#ports
     const { credential, resource } = request
-    if (isJwt(credential)) return findToken(credential)
+    if (isJwt(credential) || isOpaqueToken(credential)) return findToken(credential)
     const found = await findPresentedKey(storage, peppers, credential, resource, tenantWithin(request))
     if (found) return found
     // A key of ours that was cut short or run on is a typing error, once it is known that nobody imported it.

@@ -40,7 +40,7 @@ export interface TestNode {
   readonly signingKeys: SigningKeys
   readonly trustedIssuers: TrustedIssuers
   readonly keyPorts: SigningKeyPorts
-  readonly tokenPorts: TokenPorts & { readonly alarms: { kid: string; rsn: number; head: number }[] }
+  readonly tokenPorts: TokenPorts & { readonly alarms: { kid: string | null; rsn: number; head: number }[] }
   readonly failures: unknown[]
   readonly firstKeys: FirstKeys | undefined
   tend(): Promise<number>
@@ -75,7 +75,7 @@ export async function startNode(
   const stops = [signingKeys.follow(feed), trustedIssuers.follow(feed)]
   // Everything of a node lets the process end; a test waits for it.
   const alive = setInterval(() => {}, 1_000)
-  const alarms: { kid: string; rsn: number; head: number }[] = []
+  const alarms: { kid: string | null; rsn: number; head: number }[] = []
   const tokenPorts = {
     storage,
     clock,
@@ -83,7 +83,8 @@ export async function startNode(
     trustedIssuers,
     issuer: ISSUER,
     alarms,
-    onPositionAhead: (seen: { kid: string; rsn: number; head: number }) => alarms.push(seen),
+    storedClaims: async () => undefined,
+    onPositionAhead: (seen: { kid: string | null; rsn: number; head: number }) => alarms.push(seen),
   }
   return {
     clock,

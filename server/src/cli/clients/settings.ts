@@ -15,6 +15,7 @@ export interface SettingsOptions {
   readonly introspects?: string[]
   readonly firstParty?: boolean
   readonly dpop?: boolean
+  readonly idTokenAlgorithm?: string
   /** False: none any more. */
   readonly jwks?: unknown
   readonly jwksUri?: string | false
@@ -57,6 +58,13 @@ export function addSettings(command: Command): Command {
         'private_key_jwt',
       ]),
     )
+    .addOption(
+      new Option('--id-token-algorithm <name>', 'what its ID tokens are signed with (ES256)').choices([
+        'ES256',
+        'RS256',
+        'EdDSA',
+      ]),
+    )
     .addOption(parsedOption('--jwks <file>', 'its public keys, for private_key_jwt', readJwks))
     .option('--jwks-uri <uri>', 'or where they are')
     .option('--backchannel-logout-uri <uri>', 'told when a session of its users ends')
@@ -86,6 +94,7 @@ export function settingsOf(options: SettingsOptions): Record<string, unknown> {
     introspects: options.introspects,
     first_party: options.firstParty,
     dpop_bound: options.dpop,
+    id_token_signed_response_alg: options.idTokenAlgorithm,
     jwks: orNull(options.jwks),
     jwks_uri: orNull(options.jwksUri),
     backchannel_logout_uri: orNull(options.backchannelLogoutUri),

@@ -41,6 +41,10 @@ export async function printClient({ out }: Cli, client: WireClient): Promise<voi
     ['introspects', words(client.introspects)],
     ['consent', client.first_party ? { text: 'not asked for', style: 'warn' } : 'asked for'],
     ['tokens bound', client.dpop_bound ? 'always (DPoP)' : undefined],
+    [
+      'ID tokens',
+      client.id_token_signed_response_alg === 'ES256' ? undefined : client.id_token_signed_response_alg,
+    ],
     ['public keys', client.jwks_uri ?? (client.jwks ? `${client.jwks.keys.length} given` : undefined)],
     ['told of sign-out', client.backchannel_logout_uri ?? undefined],
     ['created', out.time(client.created_at)],

@@ -21,6 +21,7 @@ interface ResourceOptions {
   readonly keyLifetime?: { readonly seconds: number | null }
   readonly tokenLifetime?: number
   readonly tokenAlgorithm?: string
+  readonly tokenFormat?: string
   readonly cache?: number
   readonly browserKeys?: boolean
 }
@@ -141,6 +142,12 @@ function addSettings(command: Command): Command {
       ]),
     )
     .addOption(
+      new Option(
+        '--token-format <format>',
+        'jwt: services check its access tokens by themselves; opaque: they ask the server (jwt)',
+      ).choices(['jwt', 'opaque']),
+    )
+    .addOption(
       durationOption('--cache <duration>', 'how long a verifier keeps an answer without asking again (60s)'),
     )
     .option('--browser-keys', 'take live keys from browsers, where everyone can read them')
@@ -159,6 +166,7 @@ function bodyOf(options: ResourceOptions): Record<string, unknown> {
     key_lifetime_seconds: options.keyLifetime?.seconds,
     token_lifetime_seconds: options.tokenLifetime,
     token_algorithm: options.tokenAlgorithm,
+    access_token_format: options.tokenFormat,
     cache_seconds: options.cache,
     allow_browser_keys: options.browserKeys,
   }
@@ -197,7 +205,10 @@ async function show({ out }: Cli, resource: WireResource): Promise<void> {
     ['key prefix', resource.key_prefix],
     ['keys live', lifetime(resource)],
     ['keys from browsers', resource.allow_browser_keys ? { text: 'taken', style: 'warn' } : 'refused'],
-    ['tokens', `${resource.token_algorithm}, ${duration(resource.token_lifetime_seconds)}`],
+    [
+      'tokens',
+      `${resource.access_token_format === 'opaque' ? 'opaque' : resource.token_algorithm}, ${duration(resource.token_lifetime_seconds)}`,
+    ],
     ['answers kept', duration(resource.cache_seconds)],
     ['created', out.time(resource.created_at)],
     ['changed', resource.updated_at === resource.created_at ? undefined : out.time(resource.updated_at)],
