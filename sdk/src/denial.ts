@@ -36,11 +36,14 @@ export interface Denial {
   readonly detail: string
   /** With `insufficient_scope`: the scopes that were asked for. */
   readonly scopes?: readonly string[]
+  /** With `insufficient_authentication`: what was asked of the sign-in (RFC 9470). */
+  readonly acrValues?: readonly string[]
+  readonly maxAgeSeconds?: number
   /** With 429 and 503: when another attempt makes sense. */
   readonly retryAfterSeconds?: number
 }
 
-export function denial(code: DenialCode, more: Pick<Denial, 'scopes' | 'retryAfterSeconds'> = {}): Denial {
+export function denial(code: DenialCode, more: Omit<Denial, 'valid' | 'code' | 'detail'> = {}): Denial {
   return { valid: false, code, detail: DENIALS[code].detail, ...more }
 }
 
