@@ -17,7 +17,7 @@ import {
   Peppers,
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
-import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
+import { bootstrap, deploymentName, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
 import { clientRoutes } from './clients/index.ts'
 import { type Config, isLoopbackIssuer } from './config.ts'
 import {
@@ -36,8 +36,18 @@ import {
 import { type Clock, systemClock } from './kernel/index.ts'
 import { createAdmit } from './limits/index.ts'
 import { type OAuth, openOAuth } from './oauth-parts.ts'
-import { resourceRoutes, ResourceUris } from './resources/index.ts'
-import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
+import { reachedResources, resourceRoutes, ResourceUris } from './resources/index.ts'
+import {
+  Changes,
+  detectRestore,
+  FeedPublisher,
+  FeedReader,
+  feedRoutes,
+  noteHead,
+  OLDEST_READING_MS,
+  RestoreGuard,
+} from './revocation/index.ts'
+import { revocationRoutes } from './revocations/index.ts'
 import { openRootSecret } from './root-secret.ts'
 import {
   Idempotency,
@@ -50,7 +60,7 @@ import {
 import { tenantRoutes } from './tenants/index.ts'
 import { startUpkeep } from './upkeep.ts'
 import { openTokens } from './token-parts.ts'
-import { findPresentedToken } from './tokens/index.ts'
+import { findPresentedToken, KeySealer, prepareRevocationOfAll } from './tokens/index.ts'
 import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
 
 export interface OpenOptions {
@@ -122,8 +132,14 @@ interface Parts {
 }
 
 async function build({ config, options, clock, logger, rootSecret, storage }: Parts): Promise<Deployment> {
-  const feed = new FeedReader(storage, clock)
-  const changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
+  const changes: Changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
+  const guard = new RestoreGuard({
+    storage,
+    changes,
+    prepareEndOfTokens: () => prepareRevocationOfAll({ storage, changes, sealer: new KeySealer(rootSecret) }),
+    alarm: (message, about) => logger.error(about, message),
+  })
+  const feed = new FeedReader(storage, clock, guard)
   const peppers = new Peppers(rootSecret)
   const context: KeyContext = { changes, peppers }
   const idempotency = new Idempotency(storage, rootSecret, clock)
@@ -133,11 +149,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     : undefined
   if (!options.setUp) await requireBootstrapped(storage, rootSecret)
   await peppers.load(storage)
-  const onSqlite = storage.dialect === 'sqlite'
-  if (onSqlite && (await detectRestore(storage, config.dataDir)))
-    logger.error(
-      'The database is older than it was: it was put back from a copy. What was revoked since is alive again.',
-    )
+  const deployment = await deploymentName(storage)
+  await detectRestore(guard, config.dataDir, deployment)
   await feed.start()
 
   const metrics = createMetrics()
@@ -163,6 +176,15 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const present = new KeyPresenter(new ResourceUris(storage), clock)
   const keyPorts = { storage, context, idempotency, present }
   verifyRoutes(server, verifier, meter)
+  const followers = feedRoutes(server, {
+    storage,
+    clock,
+    feed,
+    issuer: config.issuer,
+    keys: tokens.signingKeys,
+    resources: (caller) => reachedResources(storage, caller),
+  })
+  metrics.watchFollowers(followers)
   tenantRoutes(server, { storage, changes, idempotency })
   resourceRoutes(server, { storage, changes, idempotency })
   keyRoutes(server, keyPorts)
@@ -171,6 +193,14 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   pepperRoutes(server, keyPorts)
   clientRoutes(server, { storage, changes, idempotency })
   auditRoutes(server, storage)
+  revocationRoutes(server, {
+    storage,
+    context,
+    idempotency,
+    findToken,
+    signingKeys: tokens.keyPorts,
+    keysChanged: () => tokens.signingKeys.refresh(),
+  })
   tokens.mount(server, idempotency)
   const oauth = openOAuth({
     config,
@@ -205,7 +235,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
           await tokens.tend()
           await oauth.tend()
         },
-        headFolder: onSqlite ? config.dataDir : undefined,
+        noteHead: (seq) => noteHead(config.dataDir, deployment, seq),
         warn: (message, error) => logger.warn({ err: error }, message),
       })
     : undefined

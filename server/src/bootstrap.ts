@@ -80,6 +80,17 @@ export async function requireBootstrapped(storage: Storage, rootSecret: string):
     throw new Error('There is no deployment here yet. Start the server once (npm start) to make it.')
 }
 
+/** What tells this deployment's database from another's that the same data folder was used with. */
+export async function deploymentName(storage: Storage): Promise<string> {
+  const row = await storage
+    .read<Tables>()
+    .selectFrom('deployment')
+    .select('created_at')
+    .where('id', '=', 1)
+    .executeTakeFirstOrThrow()
+  return String(row.created_at)
+}
+
 /** The tenant of deployment operators and the management API as a resource: neither is in any list. */
 async function createManagement(tx: Transaction, clock: Clock): Promise<void> {
   const nowMs = clock.nowMs()

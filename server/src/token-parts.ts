@@ -7,6 +7,7 @@ import type { Changes, FeedReader } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
 import {
   KeySealer,
+  type SigningKeyPorts,
   signingKeyRoutes,
   SigningKeys,
   tendSigningKeys,
@@ -28,6 +29,7 @@ export interface TokenParts {
 export interface Tokens {
   readonly ports: TokenPorts
   readonly signingKeys: SigningKeys
+  readonly keyPorts: SigningKeyPorts
   /** Where the deployment itself is on loopback, others on loopback are asked too. */
   readonly allowLoopback: boolean
   mount(server: FastifyInstance, idempotency: Idempotency): void
@@ -62,6 +64,7 @@ export async function openTokens(parts: TokenParts): Promise<Tokens> {
         logger.error(seen, 'A token claims a position that was never reached: is its signing key stolen?'),
     },
     signingKeys,
+    keyPorts,
     allowLoopback,
     mount(server, idempotency) {
       signingKeyRoutes(server, { ...keyPorts, signingKeys })

@@ -1,7 +1,7 @@
 /** Work that nobody waits for: sweeping what has expired, in small batches, and noting the feed's head on disk. */
 import { purgeDeletedParents } from './api-keys/index.ts'
 import type { Clock } from './kernel/index.ts'
-import { type FeedReader, noteHead, purgeFeed } from './revocation/index.ts'
+import { type FeedReader, purgeFeed } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
 
 export interface UpkeepPorts {
@@ -11,8 +11,8 @@ export interface UpkeepPorts {
   readonly idempotency: Idempotency
   /** What the parts have to sweep or to rotate. */
   tend(): Promise<void>
-  /** Where the head is noted; undefined with Postgres, which tells of a restore itself. */
-  readonly headFolder: string | undefined
+  /** Notes the head outside the database, so that one that was put back from a copy is known by it. */
+  noteHead(seq: number): void
   warn(message: string, error: unknown): void
 }
 
@@ -21,12 +21,12 @@ const NOTE_MS = 1_000
 
 /** Starts both; the answer stops them. Safe to run in several processes at once. */
 export function startUpkeep(ports: UpkeepPorts): () => void {
-  const { storage, clock, feed, idempotency, tend, headFolder, warn } = ports
+  const { storage, clock, feed, idempotency, tend, noteHead, warn } = ports
   let noted = 0
   const note = (): void => {
-    if (headFolder === undefined || feed.position === noted) return
+    if (feed.position === noted) return
     try {
-      noteHead(headFolder, feed.position)
+      noteHead(feed.position)
       noted = feed.position
     } catch (error) {
       warn('the head of the feed could not be noted', error)

@@ -35,6 +35,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'identity',
     'limits',
   ],
+  revocations: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens', 'clients', 'identity'],
   oauth: [
     'audit',
     'revocation',

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Changes, type StateChange } from '../src/revocation/index.ts'
+import { ENDING_ACTIONS } from '../src/revocations/index.ts'
 import { freshSqlite } from './databases.ts'
 import {
   importKeys,
@@ -43,14 +44,26 @@ const WITHOUT_FEED: Readonly<Record<string, string>> = {
 /** Actions that need a whole sign-in, a token or a process that is stopped: done, with their rows, by the named tests. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'grant.revoked': 'oauth/races.test.ts',
-  'token.revoked': 'verify/tokens.test.ts',
-  'session.ended': 'identity/sessions.test.ts',
+  'session.ended': 'identity/sign-in.test.ts',
+  'feed.restarted': 'revocation/restored-database.test.ts',
   'root_secret.rotated': 'tokens/signing-keys.test.ts',
+}
+
+/** Routes that change nothing by being called. */
+const NO_CHANGE: Readonly<Record<string, string>> = {
+  'POST /v1/audit/verify': 'it reads the chain',
+}
+
+/** Routes whose changes need what this test has not: done, with their rows, by the named tests. */
+const ROUTES_ELSEWHERE: Readonly<Record<string, string>> = {
+  'DELETE /v1/users/:id/sessions/:session': 'identity/sign-in.test.ts',
 }
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
 const database = freshSqlite()
 const seen = new Map<string, StateChange['feed'][]>()
+/** By route: how many changes were recorded while it was called. */
+const called = new Map<string, number>()
 let node: Node
 
 before(async () => {
@@ -85,6 +98,16 @@ it('every action in the source is done by this test', () => {
   assert.deepEqual([...new Set([...actions, ...composed])].sort(), [...known].sort())
 })
 
+it('every route that changes something is called by this test, and what it changed was recorded', () => {
+  const routes = node.deployment.server.posternHttp.routes
+    .filter(({ method, access }) => method !== 'GET' && access.kind === 'management')
+    .map(({ method, url }) => `${method} ${url}`)
+  const silent = [...called].filter(([, recorded]) => recorded === 0).map(([route]) => route)
+  assert.deepEqual(silent.sort(), Object.keys(NO_CHANGE).sort(), 'they recorded nothing')
+  const elsewhere = Object.keys(ROUTES_ELSEWHERE)
+  assert.deepEqual([...called.keys(), ...elsewhere].sort(), routes.sort())
+})
+
 it('every change writes a row of the feed, or is in the table of those that need none', () => {
   for (const [action, feeds] of seen)
     if (feeds.some((feed) => feed === null)) assert.ok(action in WITHOUT_FEED, `${action} tells no verifier`)
@@ -108,8 +131,26 @@ it('what ends for ever says so, and what may come back says changed', () => {
     'api_key.revoked': 'revoked',
     'operator.rotated': 'changed',
     'operator.revoked': 'revoked',
+    'tenant.revoked': 'revoked',
+    'subject.revoked': 'revoked',
+    'actor.revoked': 'revoked',
+    'proof_key.revoked': 'deleted',
     ...PEOPLE_AND_CLIENTS,
   })
+})
+
+it('whatever ends something can be looked back at', () => {
+  // Roles may be added as well as taken away: the audit has both, and this list would show the one for the other.
+  const mixed = new Set(['membership.updated'])
+  const ending = [...seen].filter(([, feeds]) =>
+    feeds.some((feed) => feed !== null && feed.effect !== 'changed'),
+  )
+  const actions = ending.map(([action]) => action).filter((action) => !mixed.has(action))
+  const elsewhere = Object.keys(ELSEWHERE).filter((action) => action in ENDING_ACTIONS)
+  // What verifiers ask about again, and are then refused.
+  actions.push('trusted_issuer.tokens_revoked')
+  assert.deepEqual([...actions, ...elsewhere].sort(), Object.keys(ENDING_ACTIONS).sort())
+  assert.deepEqual(elsewhere.sort(), ['grant.revoked', 'session.ended'])
 })
 
 it('every change is in the audit as well', async () => {
@@ -121,6 +162,7 @@ it('every change is in the audit as well', async () => {
 /** What the modules behind OAuth say. */
 const PEOPLE_AND_CLIENTS: Readonly<Record<string, string>> = {
   'client.disabled': 'revoked',
+  'client.revoked': 'revoked',
   'client.deleted': 'deleted',
   'membership.updated': 'revoked',
   'membership.deleted': 'revoked',
@@ -128,12 +170,24 @@ const PEOPLE_AND_CLIENTS: Readonly<Record<string, string>> = {
   'user.deleted': 'deleted',
   'user.password_set': 'revoked',
   'user.signed_out_everywhere': 'revoked',
+  'trusted_issuer.created': 'changed',
+  'trusted_issuer.updated': 'changed',
+  'trusted_issuer.tokens_revoked': 'changed',
+  'trusted_issuer.deleted': 'deleted',
+  'token.revoked': 'revoked',
   'signing_key.published': 'changed',
   'signing_key.activated': 'changed',
   'signing_key.revoked': 'revoked',
 }
 
-async function everyOperation({ done, ...rest }: Node): Promise<void> {
+async function everyOperation({ done: ask, ...rest }: Node): Promise<void> {
+  const done: Node['done'] = async (method, path, body, key) => {
+    const before = recorded()
+    const answer = await ask(method, path, body, key)
+    const route = routeOf(rest.deployment, method, path)
+    if (method !== 'GET') called.set(route, (called.get(route) ?? 0) + recorded() - before)
+    return answer
+  }
   const on = { done, ...rest }
   const tenant = await newTenant(on)
   await done('PATCH', `/v1/tenants/${tenant.id}`, { name: 'renamed' })
@@ -147,6 +201,9 @@ async function everyOperation({ done, ...rest }: Node): Promise<void> {
   await done('POST', `/v1/keys/${key.id}/disable`)
   await done('POST', `/v1/keys/${key.id}/enable`)
   await done('POST', `/v1/keys/${key.id}/rotate`, {})
+  const older = await issueKey(on, api)
+  rest.clock.advance(1_000)
+  await done('POST', '/v1/keys/bulk-rotate', { filter: { ids: [older.id] } })
   await done('POST', `/v1/keys/${key.id}/revoke`, {})
   await done('POST', '/v1/keys/bulk-revoke', { filter: { resource: api.id } })
   const operator = await newOperator(on, ['verify'])
@@ -159,6 +216,12 @@ async function everyOperation({ done, ...rest }: Node): Promise<void> {
   await done('PATCH', `/v1/clients/${client.id}`, { disabled: false })
   const secret = await done('POST', `/v1/clients/${client.id}/secrets`, {})
   await done('POST', `/v1/clients/${client.id}/secrets/${secret.id}/revoke`, {})
+  const revoke = (target: object) => done('POST', '/v1/revocations', { targets: [target] })
+  await revoke({ kind: 'client', id: client.id })
+  await revoke({ kind: 'subject', id: 'customer-1', tenant: tenant.id })
+  await revoke({ kind: 'actor', id: 'an-agent', tenant: tenant.id })
+  await revoke({ kind: 'proof_key', id: 'a-thumbprint' })
+  await revoke({ kind: 'tenant', id: tenant.id })
   await done('DELETE', `/v1/clients/${client.id}`)
   const user = await done('POST', '/v1/users', { username: 'ada', name: 'Ada' })
   await done('PATCH', `/v1/users/${user.id}`, { name: 'Ada L.' })
@@ -173,6 +236,33 @@ async function everyOperation({ done, ...rest }: Node): Promise<void> {
   const { data: signingKeys } = await done('GET', '/v1/signing-keys')
   await done('POST', '/v1/signing-keys/rotate', {})
   await done('POST', `/v1/signing-keys/${signingKeys[0].id}/revoke`, {})
+  await done('POST', '/v1/audit/verify', {})
+  const issuer = await done('POST', '/v1/trusted-issuers', {
+    issuer: 'https://issuer.example.test',
+    resource: api.uri,
+    name: 'Another',
+    audiences: [api.uri],
+    claims: { sub: 'sub', scopes: 'scope', tenant: tenant.id },
+  })
+  await done('PATCH', `/v1/trusted-issuers/${issuer.id}`, { name: 'renamed' })
+  await done('POST', `/v1/trusted-issuers/${issuer.id}/revoke-before`, {})
+  await done('POST', `/v1/trusted-issuers/${issuer.id}/revoke-token`, { jti: 'one' })
+  await done('DELETE', `/v1/trusted-issuers/${issuer.id}`)
   await done('DELETE', `/v1/resources/${api.id}`)
   await done('DELETE', `/v1/tenants/${tenant.id}`)
+}
+
+function recorded(): number {
+  return [...seen.values()].flat().length
+}
+
+/** The declared route of a path; one without parameters before one with. */
+function routeOf({ server }: Node['deployment'], method: string, path: string): string {
+  const fits = (url: string): boolean =>
+    new RegExp(`^${url.replaceAll(/:[a-z]+/g, '[^/]+')}$`).test(path.split('?')[0] as string)
+  const candidates = server.posternHttp.routes
+    .filter((route) => route.method === method && fits(route.url))
+    .map(({ url }) => url)
+    .sort((one, other) => one.split(':').length - other.split(':').length)
+  return `${method} ${candidates[0]}`
 }

@@ -241,10 +241,13 @@ function operationsOf(document: Json): Operation[] {
   return Object.entries(document.paths as Record<string, Json>).flatMap(([path, item]) =>
     Object.entries(item as Record<string, Json>)
       .filter(([method]) => ['get', 'post', 'patch', 'delete', 'put'].includes(method))
+      // What is answered for as long as somebody listens has an answer of another kind: see feed-routes.test.ts.
+      .filter(([, operation]) => !('text/event-stream' in (operation.responses[200]?.content ?? {})))
       .map(([method, operation]) => ({
         method: method.toUpperCase() as Operation['method'],
         path,
-        parameters: (operation.parameters ?? []).map(resolve),
+        // Whoever asks to wait is made to wait.
+        parameters: (operation.parameters ?? []).map(resolve).filter(({ name }: Json) => name !== 'wait'),
         body: resolve(operation.requestBody?.content?.['application/json']?.schema),
       })),
   )

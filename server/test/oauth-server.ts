@@ -34,6 +34,7 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly issuer?: string
   readonly operatorKey?: string
+  readonly upkeep?: boolean
 }
 
 export async function openOAuthServer(
@@ -52,7 +53,7 @@ export async function openOAuthServer(
     ...(location.databaseUrl !== undefined && { POSTERN_DATABASE_URL: location.databaseUrl }),
     ...options.env,
   })
-  const deployment = await openDeployment(config, { setUp: true })
+  const deployment = await openDeployment(config, { setUp: true, upkeep: options.upkeep ?? false })
   await deployment.server.listen({ port, host: 'localhost' })
   const operatorKey = options.operatorKey ?? deployment.firstKeys?.operatorKey
   if (operatorKey === undefined) throw new Error('This database has a deployment: give its operator key.')

@@ -32,6 +32,8 @@ export interface KeyFilter {
   readonly expiringBeforeMs?: number | undefined
   readonly createdBeforeMs?: number | undefined
   readonly ids?: readonly string[] | undefined
+  /** Leaves out keys that were revoked already. */
+  readonly unrevoked?: boolean | undefined
   /** Leaves out keys that have a successor: they are already being rotated. */
   readonly notRotated?: boolean | undefined
 }
@@ -168,6 +170,7 @@ function filtered(
   if (filter.name !== undefined) query = query.where('name', '=', filter.name)
   if (filter.ids !== undefined)
     query = query.where('id', 'in', filter.ids.length > 0 ? [...filter.ids] : [''])
+  if (filter.unrevoked) query = query.where('revoked_at', 'is', null)
   if (filter.notRotated) query = query.where('rotated_to', 'is', null)
   if (filter.scope !== undefined) query = query.where(holdsScope(filter.scope))
   if (filter.lastUsedBeforeMs !== undefined) {

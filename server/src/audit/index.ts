@@ -6,5 +6,13 @@ export { type Activity, ActivityLog } from './activity-log.ts'
 export { type AuditEvent, chainHash, GENESIS } from './audit-event.ts'
 export { type Change, recordChange } from './record-change.ts'
 export { auditRoutes } from './routes.ts'
-export { type ChainHead, createChain, readHead } from './store.ts'
+export {
+  type AuditFilter,
+  type ChainedEvent,
+  type ChainHead,
+  createChain,
+  findEvent,
+  listEvents,
+  readHead,
+} from './store.ts'
 export { type ChainCheck, verifyChain } from './verify-chain.ts'

@@ -12,7 +12,7 @@ export interface Change {
 }
 
 /** The chain's lock is taken at the end of the transaction, before the feed's counter and after every entity. */
-export function recordChange(tx: Transaction, clock: Clock, caller: ChangeMaker, change: Change): void {
+export function recordChange(tx: Transaction, clock: Clock, caller: ChangeMaker, change: Change): AuditEvent {
   const data = caller.network === undefined ? change.data : { ...change.data, network: caller.network }
   const event: AuditEvent = {
     id: newId('evt', clock),
@@ -25,5 +25,5 @@ export function recordChange(tx: Transaction, clock: Clock, caller: ChangeMaker,
     targetId: change.target.id,
     data: JSON.stringify(data ?? {}),
   }
-  tx.atEnd(appendToChain, event)
+  return tx.atEnd(appendToChain, event)
 }

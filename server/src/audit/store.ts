@@ -93,6 +93,8 @@ export interface AuditFilter {
   readonly tenant?: string | undefined
   readonly actor?: string | undefined
   readonly action?: string | undefined
+  /** Any of these; at most some dozens. */
+  readonly actions?: readonly string[] | undefined
   readonly target?: string | undefined
   readonly sinceMs?: number | undefined
   readonly untilMs?: number | undefined
@@ -104,6 +106,7 @@ export async function listEvents(
   filter: AuditFilter,
   page: { before?: number | undefined; limit: number },
 ): Promise<ChainedEvent[]> {
+  if (filter.actions) return listEventsOf(storage, filter.actions, filter, page)
   let query = storage
     .scan<Tables>()
     .selectFrom('audit_events')
@@ -118,6 +121,33 @@ export async function listEvents(
   if (filter.sinceMs !== undefined) query = query.where('at', '>=', filter.sinceMs)
   if (filter.untilMs !== undefined) query = query.where('at', '<', filter.untilMs)
   return (await query.execute()).map(fromRow)
+}
+
+/** Each action is walked by its own index, and no more of it than the page can hold: most events are others. */
+async function listEventsOf(
+  storage: Storage,
+  actions: readonly string[],
+  filter: AuditFilter,
+  page: { before?: number | undefined; limit: number },
+): Promise<ChainedEvent[]> {
+  const { actions: _, ...rest } = filter
+  const lists = await Promise.all(
+    [...new Set(actions)].map((action) => listEvents(storage, { ...rest, action }, page)),
+  )
+  return lists
+    .flat()
+    .sort((a, b) => b.seq - a.seq)
+    .slice(0, page.limit)
+}
+
+export async function findEvent(storage: Storage, id: string): Promise<ChainedEvent | undefined> {
+  const row = await storage
+    .read<Tables>()
+    .selectFrom('audit_events')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return row && fromRow(row)
 }
 
 /** Oldest first, above `after`: what checking the chain walks over. */

@@ -34,6 +34,8 @@ export const NOUNS: readonly Noun[] = [
     summary: 'whose tokens are taken as well',
     load: () => import('./commands/trusted-issuers.ts'),
   },
+  { name: 'revoke', summary: 'end anything, at once', load: () => import('./revoke/index.ts') },
+  { name: 'feed', summary: 'what verifiers are told', load: () => import('./commands/feed.ts') },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
   { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },

@@ -237,3 +237,53 @@ export interface WireTrustedIssuer {
   readonly created_at: string
   readonly updated_at: string
 }
+
+export interface WireOutcome {
+  readonly kind: string
+  readonly id: string
+  readonly tenant: string | null
+  readonly status: 'revoked' | 'already_revoked' | 'refused'
+  /** Its id among the revocations; null when nothing was changed. */
+  readonly revocation: string | null
+  readonly detail?: string
+}
+
+export interface RevokeAnswer {
+  readonly dry_run: boolean
+  readonly revoked: number
+  readonly targets: readonly WireOutcome[]
+  /** Of a dry run. */
+  readonly blast_radius?: {
+    readonly keys: number
+    readonly operators: number
+    readonly sessions: number
+    readonly grants: number
+    readonly clients: number
+    readonly tokens: { readonly at_most: number; readonly counted: string }
+  }
+}
+
+export interface WireRevocation {
+  readonly id: string
+  readonly at: string
+  readonly kind: string
+  readonly target: string
+  readonly tenant: string | null
+  readonly action: string
+  readonly reason: string | null
+  readonly actor: { readonly type: string; readonly id: string }
+}
+
+export interface WireFeedRow {
+  readonly seq: number
+  readonly kind: string
+  readonly key: string
+  readonly effect: 'revoked' | 'changed' | 'deleted'
+  /** Unix milliseconds. */
+  readonly at: number
+}
+
+export interface WireSnapshot {
+  readonly head: number
+  readonly rows: readonly WireFeedRow[]
+}

@@ -2,6 +2,7 @@
  * What the OAuth engine keeps between two requests: codes, tokens, grants, its sessions. Stored under a digest of its
  * id, because most of these ids are credentials: whoever reads the database can present none of them.
  */
+import { createHash } from 'node:crypto'
 
 export interface Artifact {
   /** The engine's own name for it: `AuthorizationCode`, `RefreshToken`, `Grant`, … */
@@ -48,4 +49,9 @@ export function linksOf({ model, id, payload }: Omit<Artifact, 'rsn' | 'expiresA
     clientId: text('clientId'),
     tenantId: text('tenant'),
   }
+}
+
+/** What an artifact is stored under; for an opaque access token, its name in the feed and for verify. */
+export function idHash(model: string, id: string): string {
+  return createHash('sha256').update(`${model}\n${id}`).digest('base64url')
 }

@@ -2,16 +2,14 @@
  * The artifacts, with the guards that the engine leaves to its storage: consuming is atomic and the loser ends the grant;
  * what may be seen once is seen once; and whatever ends a grant writes its row of the feed in the same transaction.
  */
-import { createHash } from 'node:crypto'
 import { type Caller, deriveKey, open, seal, systemCaller } from '../kernel/index.ts'
 import type { Changes } from '../revocation/index.ts'
-import type { Storage, Transaction } from '../storage/index.ts'
-import { type Artifact, linksOf, SEALED_MODELS } from './artifact.ts'
+import type { Storage } from '../storage/index.ts'
+import { type Artifact, idHash, linksOf, SEALED_MODELS } from './artifact.ts'
 import {
   type ArtifactRow,
   deleteArtifact,
   deleteExpired,
-  deleteGrant,
   type Finder,
   insertOnce,
   lockArtifact,
@@ -19,6 +17,7 @@ import {
   selectArtifact,
   upsertArtifact,
 } from './artifact-store.ts'
+import { endGrant } from './end-grant.ts'
 
 /** `lost`: somebody was first, or it is not there. Its grant has been ended by then. */
 export type Consumption = 'consumed' | 'lost'
@@ -77,7 +76,7 @@ export class Artifacts {
     return this.#storage.write(async (tx) => {
       if (await markConsumed(tx, model, hash, this.#changes.clock.nowMs())) return 'consumed'
       const used = await lockArtifact(tx, model, hash, 'share')
-      if (used?.grant_id) await this.#endGrant(tx, used.grant_id, `${model} presented twice`)
+      if (used?.grant_id) await endGrant(tx, this.#changes, ENGINE, used.grant_id, `${model} presented twice`)
       return 'lost'
     })
   }
@@ -101,7 +100,7 @@ export class Artifacts {
 
   /** Ends a grant and all that came of it. Doing it again changes nothing. */
   async revokeGrant(grantId: string, reason: string): Promise<void> {
-    await this.#storage.write((tx) => this.#endGrant(tx, grantId, reason))
+    await this.#storage.write((tx) => endGrant(tx, this.#changes, ENGINE, grantId, reason))
   }
 
   /** Sweeps what has expired, in small batches, so that no writer waits long. Answers how many went. */
@@ -113,21 +112,6 @@ export class Artifacts {
       if (now < BATCH) break
     }
     return gone
-  }
-
-  async #endGrant(tx: Transaction, grantId: string, reason: string): Promise<void> {
-    // The grant's own row first: whoever is about to store something under it waits for, or sees, its end.
-    await lockArtifact(tx, 'Grant', idHash('Grant', grantId), 'update')
-    const gone = await deleteGrant(tx, grantId)
-    const [first] = gone
-    if (!first) return
-    this.#changes.record(tx, ENGINE, {
-      action: 'grant.revoked',
-      tenant: first.tenant_id,
-      target: { type: 'grant', id: grantId },
-      data: { client: first.client_id, user: first.account_id, reason, artifacts: gone.length },
-      feed: { kind: 'grant', key: grantId, effect: 'revoked', reason },
-    })
   }
 
   async #find(model: string, by: Finder, hash: string): Promise<Record<string, unknown> | undefined> {
@@ -168,8 +152,3 @@ export class Artifacts {
 
 /** Who the audit names: the engine acts for whoever holds the credential, and knows them by it alone. */
 const ENGINE: Caller = systemCaller([])
-
-/** What an artifact is stored under; for an opaque access token, its name in the feed and for verify. */
-export function idHash(model: string, id: string): string {
-  return createHash('sha256').update(`${model}\n${id}`).digest('base64url')
-}

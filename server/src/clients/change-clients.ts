@@ -134,6 +134,22 @@ export async function deleteClient(
   })
 }
 
+/** Ends what the client was given: its grants, its tokens, its users' consent. The client itself stays as it is. */
+export async function revokeClient(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+  reason: string | null = null,
+): Promise<void> {
+  const client = await livingClient(tx, caller, id)
+  changes.record(tx, caller, {
+    ...about(client, 'client.revoked'),
+    data: { reason },
+    feed: { kind: 'client', key: id, effect: 'revoked', reason },
+  })
+}
+
 /** A client that the caller reaches, locked until COMMIT; `not_found` otherwise. */
 export async function livingClient(tx: Transaction, caller: Caller, id: string): Promise<Client> {
   const client = await lockClient(tx, id)

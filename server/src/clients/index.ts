@@ -2,13 +2,17 @@
  * OAuth clients: who may ask for tokens, how they prove who they are, where they may send users back to, and what they
  * may ask for. Beside them what the OAuth engine stores between two requests: codes, grants, refresh tokens.
  */
-export { Artifacts, type Consumption, idHash } from './artifacts.ts'
+export { idHash } from './artifact.ts'
+export { Artifacts, type Consumption } from './artifacts.ts'
+export { endGrant } from './end-grant.ts'
 export {
   type ClientInput,
   type ClientPatch,
   createClient,
   deleteClient,
+  livingClient,
   type RegisteredClient,
+  revokeClient,
   updateClient,
 } from './change-clients.ts'
 export { type AddedSecret, addClientSecret, revokeClientSecret } from './change-secrets.ts'

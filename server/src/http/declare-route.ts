@@ -58,6 +58,8 @@ export interface Route<S extends RouteSchema, A extends Access> {
   readonly ndjson?: boolean
   /** A page's form posts here: the body is `application/x-www-form-urlencoded` and nothing else. */
   readonly form?: boolean
+  /** The credential comes in `Authorization: Bearer` and nowhere else. */
+  readonly bearerOnly?: boolean
   /** The route is visited by people: its refusals are shown as a page. */
   readonly page?: boolean
   /** Requests that need no credential after all; their `caller` is undefined. */

@@ -20,16 +20,19 @@ export interface GuardedRoute {
   readonly access: Access
   readonly url: string
   readonly idempotent?: boolean
+  readonly bearerOnly?: boolean
   readonly openTo?: (request: FastifyRequest) => boolean
 }
 
 export function guardRoute(
   ports: GuardPorts,
-  { access, url: route, idempotent, openTo }: GuardedRoute,
+  { access, url: route, idempotent, bearerOnly, openTo }: GuardedRoute,
 ): onRequestHookHandler {
   const { authenticate, admit } = ports
   const scope =
     access.kind === 'management' ? access.scope : access.kind === 'verifier' ? 'verify' : undefined
+
+  const others = access.kind === 'management' ? access.orScopes : undefined
 
   return function guard(request, reply, done) {
     // The hot path sends its own (see sendJsonAtOnce), and a refusal brings them along.
@@ -40,6 +43,8 @@ export function guardRoute(
     const early = access.kind === 'verifier' ? undefined : limitByAddress()
     if (early) return refuse(early)
     if (access.kind === 'public' || openTo?.(request)) return begin()
+
+    if (bearerOnly && request.headers['x-api-key'] !== undefined) return refuse(denial('unsupported'))
 
     let answer: ReturnType<Authenticate>
     try {
@@ -52,7 +57,8 @@ export function guardRoute(
 
     function settle(outcome: Caller | Denial): void {
       if ('valid' in outcome) return refuse((access.kind === 'verifier' && limitByAddress()) || outcome)
-      if (scope !== undefined && !outcome.scopes.includes(scope))
+      const { scopes } = outcome
+      if (scope !== undefined && !scopes.includes(scope) && !others?.some((one) => scopes.includes(one)))
         return refuse(denial('insufficient_scope', { scopes: [scope] }))
       const limited = admit?.({ ip: request.ip ?? '', route, callerId: outcome.id })
       if (limited) return refuse(limited)

@@ -14,6 +14,8 @@ export interface Metrics {
   countDecision(code: string): void
   /** How old the newest known position of the feed is; read when somebody scrapes. */
   watchFeedAge(seconds: () => number): void
+  /** How many verifiers follow the feed in this process. */
+  watchFollowers(count: () => number): void
   /** Fastify's onResponse hook. */
   readonly observe: (request: FastifyRequest, reply: FastifyReply, done: () => void) => void
   /** The text of a scrape and its content type. */
@@ -24,16 +26,23 @@ interface Counts {
   readonly durations: RequestDurations
   readonly decisions: Map<string, number>
   feedAgeSeconds: () => number
+  followers: () => number
 }
 
 export function createMetrics(): Metrics {
-  const counts: Counts = { durations: new RequestDurations(), decisions: new Map(), feedAgeSeconds: () => 0 }
+  const counts: Counts = {
+    durations: new RequestDurations(),
+    decisions: new Map(),
+    feedAgeSeconds: () => 0,
+    followers: () => 0,
+  }
   const { durations, decisions } = counts
   let registry: Promise<Registry> | undefined
 
   return {
     countDecision: (code) => decisions.set(code, (decisions.get(code) ?? 0) + 1),
     watchFeedAge: (seconds) => (counts.feedAgeSeconds = seconds),
+    watchFollowers: (count) => (counts.followers = count),
     observe: (request, reply, done) => {
       durations.add(request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000)
       done()
@@ -69,6 +78,16 @@ async function registryOf(counts: Counts): Promise<Registry> {
       registers: [],
       collect() {
         this.set(counts.feedAgeSeconds())
+      },
+    }),
+  )
+  registry.registerMetric(
+    new Gauge({
+      name: 'postern_feed_followers',
+      help: 'Verifiers that follow the revocation feed in this process.',
+      registers: [],
+      collect() {
+        this.set(counts.followers())
       },
     }),
   )

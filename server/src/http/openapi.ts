@@ -117,8 +117,10 @@ function documented(route: DeclaredRoute): object {
     ...(route.description && { description: route.description }),
     tags: route.tags,
     operationId: operationIdOf(route),
-    security: secured ? [{ bearer: [] }, { apiKey: [] }] : [],
-    ...(access.kind === 'management' && { 'x-postern-scope': access.scope }),
+    security: secured ? [{ bearer: [] }, ...(route.bearerOnly ? [] : [{ apiKey: [] }])] : [],
+    ...(access.kind === 'management' && {
+      'x-postern-scope': [access.scope, ...(access.orScopes ?? [])].join(' or '),
+    }),
     ...(access.kind === 'verifier' && { 'x-postern-scope': 'verify' }),
     ...(schema.body && { body: closed(schema.body) }),
     ...(schema.querystring && { querystring: closed(schema.querystring) }),

@@ -30,11 +30,15 @@ export async function endUsersSession(
   tx: Transaction,
   changes: Changes,
   caller: Caller,
-  { id, userId }: { readonly id: string; readonly userId: string },
+  {
+    id,
+    userId,
+    reason = 'ended by an operator',
+  }: { readonly id: string; readonly userId?: string; readonly reason?: string },
 ): Promise<void> {
   requireDeployment(caller, 'Ending a session')
-  if (!(await endSession(tx, changes, caller, { id, userId, reason: 'ended by an operator' })))
-    throw notFound('session of this user')
+  if (!(await endSession(tx, changes, caller, { id, ...(userId !== undefined && { userId }), reason })))
+    throw notFound(userId === undefined ? 'session that is alive' : 'session of this user')
 }
 
 /** The person signs out in this browser. Answers who that was, or undefined when nobody was signed in. */

@@ -6,7 +6,12 @@ import type { Denial } from './denial.ts'
 export type Access =
   | { readonly kind: 'public'; readonly why: string }
   /** Management: checks the database, not a cache. */
-  | { readonly kind: 'management'; readonly scope: string }
+  | {
+      readonly kind: 'management'
+      readonly scope: string
+      /** Any of these is enough to be let in; the operation asks for what it needs. */
+      readonly orScopes?: readonly string[]
+    }
   /** The hot path: a verifier's credential, from the cache. */
   | { readonly kind: 'verifier' }
 

@@ -8,11 +8,13 @@ import {
   AncestorEnded,
   type AccessTokenClaims,
   type ActClaim,
+  isProofKeyRevoked,
   mintAccessToken,
   type SigningAlgorithm,
   type SigningKeys,
   TokenTooLarge,
 } from '../tokens/index.ts'
+import type { Storage } from '../storage/index.ts'
 import { privilegesOf } from './client-metadata.ts'
 import { evidence } from './evidence.ts'
 import type { People } from './people.ts'
@@ -22,6 +24,7 @@ export interface TokenIssuer {
   readonly clock: Clock
   readonly signingKeys: SigningKeys
   readonly people: People
+  readonly storage: Storage
 }
 
 /** What we keep on a grant beside the engine's members. */
@@ -108,6 +111,8 @@ async function mint(issuer: TokenIssuer, token: EngineToken): Promise<string> {
   const extra = await extraClaims(issuer, Provider.ctx as KoaContextWithOIDC | undefined, token)
   const { tenant } = extra
   if (tenant === undefined) throw new errors.InvalidGrant('no tenant')
+  if (token.jkt !== undefined && (await isProofKeyRevoked(issuer.storage, token.jkt)))
+    throw new errors.InvalidGrant('the proof key was revoked')
   const claims = {
     iss: issuer.issuer,
     sub: token.accountId ?? token.clientId,

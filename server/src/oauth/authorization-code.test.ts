@@ -273,6 +273,39 @@ onBothDatabases('authorization code', (fresh) => {
     assert.match((await browser.visit((await begin(web)).url.href)).text, /name="password"/)
   })
 
+  it('tells every verifier of a logout, back-channel included, and of a code that is presented twice', async () => {
+    const grace = await newUser('grace')
+    const client = await newClient(server, {
+      kind: 'web',
+      redirect_uris: [CALLBACK],
+      resources: [{ resource: API }],
+      // Nobody is there: the row does not wait for an application to hear of it.
+      backchannel_logout_uri: 'https://127.0.0.1:1/logout',
+    })
+    const rowsSince = async (after: number): Promise<string[]> => {
+      const { rows } = await server.manage('GET', `/v1/feed/events?after=${after}`)
+      return rows.map((row: Json) => `${row.effect} ${row.kind}:${row.key}`)
+    }
+    const head = async (): Promise<number> => (await server.manage('GET', '/v1/feed/snapshot')).head
+
+    const browser = new Browser(server)
+    const begun = await begin(client)
+    const tokens = await begun.finish(await authorize(browser, begun.url, 'grace'))
+    const { sid, sub } = claimsOf(tokens.access_token)
+    assert.equal(sub, grace.id)
+    const before = await head()
+    const ask = await browser.visit(`/session/end?id_token_hint=${tokens.id_token}`)
+    await browser.submit(ask, { logout: 'yes' })
+    assert.ok((await rowsSince(before)).includes(`revoked session:${sid}`))
+
+    const again = await begin(client)
+    const callback = await authorize(new Browser(server), again.url, 'grace')
+    const { gid } = claimsOf((await again.finish(callback)).access_token)
+    const position = await head()
+    await assert.rejects(again.finish(callback))
+    assert.deepEqual(await rowsSince(position), [`revoked grant:${gid}`])
+  })
+
   it('stores nothing that could be presented', async () => {
     const begun = await begin(web)
     const callback = await authorize(new Browser(server), begun.url)

@@ -10,6 +10,7 @@ import {
   type AccessTokenClaims,
   type ActClaim,
   AncestorEnded,
+  isProofKeyRevoked,
   mintAccessToken,
   TokenTooLarge,
 } from '../tokens/index.ts'
@@ -79,6 +80,8 @@ export function tokenExchange(ports: OAuthPorts) {
     if (!exchange) throw new errors.InvalidRequest('subject_token_type is not one that is taken')
 
     const proof = await takeDpopProof(ctx)
+    if (proof && (await isProofKeyRevoked(ports.storage, proof.thumbprint)))
+      throw new errors.InvalidGrant('the proof key was revoked')
     const { resource, scopes, claims, endsAt } = await exchange(ports, ctx, proof)
     const iat = Math.floor(ports.clock.nowMs() / 1000)
     const exp = Math.min(iat + resource.tokenLifetimeSeconds, ...endsAt)

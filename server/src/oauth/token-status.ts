@@ -5,7 +5,7 @@
 import type { Provider } from 'oidc-provider'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { type ChangeMaker, coarseNetwork } from '../kernel/index.ts'
-import type { AccessTokenClaims } from '../tokens/index.ts'
+import { type AccessTokenClaims, revokeToken } from '../tokens/index.ts'
 import { type EngineClient, privilegesOf } from './client-metadata.ts'
 import { evidence } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'
@@ -99,13 +99,6 @@ async function revoke(
 
 async function endToken({ storage, changes }: OAuthPorts, claims: AccessTokenClaims): Promise<void> {
   const by: ChangeMaker = { type: 'system', id: 'system', network: coarseNetwork(evidence().ip) }
-  await storage.write(async (tx) => {
-    changes.record(tx, by, {
-      action: 'token.revoked',
-      tenant: claims.tenant,
-      target: { type: 'token', id: claims.jti },
-      data: { client: claims.client_id, sub: claims.sub },
-      feed: { kind: 'token', key: claims.jti, effect: 'revoked' },
-    })
-  })
+  const { jti, tenant, client_id: client, sub } = claims
+  await storage.write(async (tx) => revokeToken(tx, changes, by, { jti, tenant, data: { client, sub } }))
 }

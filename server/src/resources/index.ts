@@ -1,6 +1,6 @@
 /** Resources: the protected APIs, each named by a URI, with scopes and the rules for its keys and tokens. */
 export { createResource, deleteResource, type ResourceInput, updateResource } from './change-resources.ts'
-export { getResource, listResources } from './read-resources.ts'
+export { getResource, listResources, reachedResources } from './read-resources.ts'
 export {
   DEFAULTS,
   MANAGEMENT_PREFIX,

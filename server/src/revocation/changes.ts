@@ -2,7 +2,7 @@
  * One call for every change of state: into the audit chain and, where a verifier may hold something that it ends or
  * alters, into the feed. `feed: null` is written out, so that nobody forgets by leaving it away.
  */
-import { type Change, recordChange } from '../audit/index.ts'
+import { type AuditEvent, type Change, recordChange } from '../audit/index.ts'
 import type { ChangeMaker, Clock } from '../kernel/index.ts'
 import type { Transaction } from '../storage/index.ts'
 import type { FeedChange } from './feed-row.ts'
@@ -12,17 +12,28 @@ export interface StateChange extends Change {
   readonly feed: Pick<FeedChange, 'kind' | 'key' | 'effect' | 'reason'> | null
 }
 
+/** What somebody who asked for several changes at once wants to know of each. */
+export type Noted = (event: AuditEvent, change: StateChange) => void
+
 export class Changes {
   readonly clock: Clock
   readonly #publisher: FeedPublisher
+  readonly #noted: Noted | undefined
 
-  constructor(clock: Clock, publisher: FeedPublisher) {
+  constructor(clock: Clock, publisher: FeedPublisher, noted?: Noted) {
     this.clock = clock
     this.#publisher = publisher
+    this.#noted = noted
+  }
+
+  /** The same, telling `noted` of every change that is recorded through it. */
+  noting(noted: Noted): Changes {
+    return new Changes(this.clock, this.#publisher, noted)
   }
 
   record(tx: Transaction, caller: ChangeMaker, change: StateChange): Published | undefined {
-    recordChange(tx, this.clock, caller, change)
+    const event = recordChange(tx, this.clock, caller, change)
+    this.#noted?.(event, change)
     return this.publish(tx, caller, change)
   }
 

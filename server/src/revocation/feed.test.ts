@@ -1,6 +1,14 @@
 /** The feed: one order, floors that outlast it, readers that skip nothing and never vouch for what they cannot read. */
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, it } from 'node:test'
@@ -309,7 +317,7 @@ it('begins a new epoch when an older copy of the SQLite file was put back, and s
   const { epoch } = again.deployment.feed
   await again.done('POST', `/v1/keys/${key.id}/revoke`, {})
   await again.close()
-  assert.equal(readNotedHead(folder), clock.nowMs() * 1000)
+  assert.match(readFileSync(join(folder, 'feed-head'), 'utf8'), new RegExp(`^${clock.nowMs() * 1000} `))
   assert.equal(statSync(join(folder, 'feed-head')).mode & 0o777, 0o600)
 
   for (const file of readdirSync(copy).filter((name) => name.startsWith('postern.db')))
@@ -325,11 +333,15 @@ it('begins a new epoch when an older copy of the SQLite file was put back, and s
   await database.drop()
 })
 
-it('takes a note that cannot be read for none', async () => {
+it('takes a note that cannot be read, or of another deployment, for none', async () => {
   const database = freshSqlite()
-  assert.equal(readNotedHead(database.location.dataDir), 0)
-  noteHead(database.location.dataDir, 42)
-  assert.equal(readNotedHead(database.location.dataDir), 42)
+  const { dataDir } = database.location
+  assert.equal(readNotedHead(dataDir, 'this'), 0)
+  noteHead(dataDir, 'this', 42)
+  assert.equal(readNotedHead(dataDir, 'this'), 42)
+  assert.equal(readNotedHead(dataDir, 'another'), 0)
+  writeFileSync(join(dataDir, 'feed-head'), '43\n')
+  assert.equal(readNotedHead(dataDir, 'this'), 43, 'from before notes had a name')
   await database.drop()
 })
 

@@ -17,7 +17,8 @@ export {
 } from './feed-row.ts'
 export { FeedPublisher, type Published } from './publish-change.ts'
 export { purgeFeed } from './purge-feed.ts'
-export { detectRestore, newEpoch, noteHead, readNotedHead } from './restored-database.ts'
+export { type FeedRoutes, feedRoutes } from './routes.ts'
+export { detectRestore, newEpoch, noteHead, readNotedHead, RestoreGuard } from './restored-database.ts'
 export {
   createFeed,
   type FeedHead,

@@ -1,6 +1,6 @@
 /** The feed's tables. */
 import { type Kysely, sql } from 'kysely'
-import { type Dialect, type EndStep, HINT_CHANNEL, type Storage, type Transaction } from '../storage/index.ts'
+import { type Dialect, type EndStep, HINT_CHANNEL, type Transaction } from '../storage/index.ts'
 import { type FeedEffect, type FeedKind, type FeedRow, isLevel } from './feed-row.ts'
 import type { Published } from './publish-change.ts'
 
@@ -24,8 +24,16 @@ export interface FloorTable {
   seq: number
 }
 
+interface HeadTable {
+  id: number
+  seq: number
+  epoch: string
+  resume_floor: number
+  timeline: string | null
+}
+
 interface Tables {
-  feed_head: { id: number; seq: number; epoch: string; resume_floor: number }
+  feed_head: HeadTable
   feed_rows: RowTable
   feed_floors: FloorTable
   token_lifetimes: { source: string; seconds: number; since: number; until: number | null }
@@ -114,26 +122,130 @@ export async function readFeedHead(db: Kysely<unknown>): Promise<FeedHead> {
   return row
 }
 
-/** Rows above `after` up to the head, in order. */
-export async function readRows(storage: Storage, after: number, limit: number): Promise<FeedRow[]> {
-  const rows = await storage
-    .read<Tables>()
+export interface PrimaryHead extends FeedHead {
+  /** The Postgres timeline that was noted; null: none yet. */
+  readonly timeline: string | null
+  /** The one that is written now; null where it cannot be told. */
+  readonly timelineNow: string | null
+}
+
+/** On a standby the function fails, and so does the reading: what it says is not the primary's word. */
+const TIMELINE_NOW = sql<string | null>`substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)`
+const UNTOLD = sql<string | null>`NULL`
+
+/** The head, and on which server's word. `tellsTimeline` is false on SQLite, and where the database will not say. */
+export async function readPrimaryHead(db: Kysely<unknown>, tellsTimeline: boolean): Promise<PrimaryHead> {
+  const row = await (db as Kysely<Tables>)
+    .selectFrom('feed_head')
+    .select(['seq', 'epoch', 'resume_floor as resumeFloor', 'timeline'])
+    .select((tellsTimeline ? TIMELINE_NOW : UNTOLD).as('timelineNow'))
+    .where('id', '=', 1)
+    .executeTakeFirst()
+  if (!row) throw new Error('The feed has no head: the database was not set up.')
+  return row
+}
+
+/**
+ * The next rows above `after`, in order, or undefined when some of those have been purged: they and the floor are read as
+ * of one moment, so that no purge falls between the two.
+ */
+export async function readRows(
+  db: Kysely<unknown>,
+  after: number,
+  limit: number,
+): Promise<FeedRow[] | undefined> {
+  const rows = await (db as Kysely<Tables>)
     .selectFrom('feed_rows')
     .select(['seq', 'epoch', 'tenant', 'kind', 'key', 'effect', 'at', 'drop_after as dropAfter'])
+    .select((eb) => eb.selectFrom('feed_head').select('resume_floor').where('id', '=', 1).as('floor'))
     .where('seq', '>', after)
     .orderBy('seq')
     .limit(limit)
     .execute()
-  return rows.map((row) => ({ ...row, kind: row.kind as FeedKind, effect: row.effect as FeedEffect }))
+  const floor = rows[0]?.floor ?? (await readFeedHead(db)).resumeFloor
+  return after < floor ? undefined : rows.map(rowFrom)
+}
+
+/** Rows in (`after`, `upTo`] that are still in force, in order. */
+export async function readRowsInForce(
+  db: Kysely<unknown>,
+  { after, upTo, nowMs, limit }: { after: number; upTo: number; nowMs: number; limit: number },
+): Promise<FeedRow[]> {
+  const rows = await (db as Kysely<Tables>)
+    .selectFrom('feed_rows')
+    .select(['seq', 'epoch', 'tenant', 'kind', 'key', 'effect', 'at', 'drop_after as dropAfter'])
+    .where('seq', '>', after)
+    .where('seq', '<=', upTo)
+    .where('drop_after', '>', nowMs)
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+  return rows.map(rowFrom)
+}
+
+function rowFrom(row: Omit<RowTable, 'drop_after' | 'reason' | 'actor'> & { dropAfter: number }): FeedRow {
+  const { seq, epoch, tenant, key, at, dropAfter } = row
+  return {
+    seq,
+    epoch,
+    tenant,
+    kind: row.kind as FeedKind,
+    key,
+    effect: row.effect as FeedEffect,
+    at,
+    dropAfter,
+  }
 }
 
 export async function createFeed(tx: Transaction, epoch: string, nowMs: number): Promise<void> {
   const seq = nowMs * 1000
-  await tx.over<Tables>().insertInto('feed_head').values({ id: 1, seq, epoch, resume_floor: seq }).execute()
+  await tx
+    .over<Tables>()
+    .insertInto('feed_head')
+    .values({ id: 1, seq, epoch, resume_floor: seq, timeline: null })
+    .execute()
 }
 
-export async function setEpoch(tx: Transaction, epoch: string): Promise<void> {
-  await tx.over<Tables>().updateTable('feed_head').set({ epoch }).where('id', '=', 1).execute()
+/** For a decision about the feed as a whole: whoever else is about to make it waits. SQLite's writer sees to that itself. */
+export async function lockFeedHead(tx: Transaction): Promise<{ seq: number; timeline: string | null }> {
+  const db = tx.over<Tables>()
+  if (tx.dialect === 'postgres') await sql`SELECT pg_advisory_xact_lock(7266841)`.execute(db)
+  return db.selectFrom('feed_head').select(['seq', 'timeline']).where('id', '=', 1).executeTakeFirstOrThrow()
+}
+
+export interface NewEpoch {
+  readonly epoch: string
+  readonly timeline: string | null
+  /** The counter goes on from here at least. */
+  readonly atLeast: number
+}
+
+/** At the end of the transaction, for it locks the head; before the rows that the same transaction writes. */
+export function beginEpoch(tx: Transaction, begun: NewEpoch): void {
+  tx.atEnd(startEpoch, begun)
+}
+
+const startEpoch: EndStep<NewEpoch> = {
+  rank: 1.5,
+  async flush(db, items) {
+    for (const { epoch, timeline, atLeast } of items)
+      await (db as Kysely<Tables>)
+        .updateTable('feed_head')
+        .set({ epoch, timeline, seq: sql<number>`CASE WHEN seq < ${atLeast} THEN ${atLeast} ELSE seq END` })
+        .where('id', '=', 1)
+        .execute()
+  },
+}
+
+/** The first time that a deployment is told which timeline it is on: nothing begins anew. */
+export async function noteTimeline(tx: Transaction, timeline: string): Promise<void> {
+  await tx
+    .over<Tables>()
+    .updateTable('feed_head')
+    .set({ timeline })
+    .where('id', '=', 1)
+    .where('timeline', 'is', null)
+    .execute()
 }
 
 /** Deletes at most `limit` rows whose time is over and raises the resume floor over them, in one transaction. */

@@ -107,6 +107,28 @@ export async function deleteTenant(
   })
 }
 
+/**
+ * Ends every credential that the tenant has now: keys, its operators' as well, grants and tokens. The tenant lives on, and
+ * what is issued afterwards is good.
+ */
+export async function revokeTenant(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  id: string,
+  reason: string | null = null,
+): Promise<void> {
+  requireDeployment(caller, 'Ending all credentials of a tenant')
+  await livingTenant(tx, id)
+  changes.record(tx, caller, {
+    action: 'tenant.revoked',
+    tenant: id,
+    target: { type: 'tenant', id },
+    data: { reason },
+    feed: { kind: 'tenant', key: id, effect: 'revoked', reason },
+  })
+}
+
 async function livingTenant(tx: Transaction, id: string): Promise<Tenant> {
   const tenant = id === DEPLOYMENT_TENANT ? undefined : await lockTenant(tx, id, 'update')
   if (!tenant) throw notFound('tenant')

@@ -105,28 +105,66 @@ export async function revokeSigningKey(
   kid: string,
   reason: string | null = null,
 ): Promise<SigningKey> {
+  const revoke = await prepareRevocation(ports, caller, kid)
+  return ports.storage.write((tx) => revoke(tx, ports.changes, reason))
+}
+
+/** The same in two parts: the key that may have to take its place is generated before anything is locked. */
+export async function prepareRevocation(
+  ports: SigningKeyPorts,
+  caller: Caller,
+  kid: string,
+): Promise<(tx: Transaction, changes: Changes, reason: string | null) => Promise<SigningKey>> {
   requireDeployment(caller, 'Revoking a signing key')
-  const { storage, changes } = ports
-  const found = await findSigningKey(storage.read(), kid)
+  const found = await findSigningKey(ports.storage.read(), kid)
   if (!found) throw notFound('signing key')
   const fresh = await generateSigningKey(found.algorithm)
-  return storage.write(async (tx) => {
+  return async (tx, changes, reason) => {
     await lockSigningKeys(tx)
     const key = (await findSigningKey(tx.over(), kid)) as SigningKey
     if (key.state === 'revoked') return key
-    const nowMs = changes.clock.nowMs()
-    const revoked: SigningKey = { ...key, state: 'revoked', revokedAtMs: nowMs, revokedReason: reason }
-    await saveSigningKey(tx, revoked)
-    changes.record(tx, caller, {
-      action: 'signing_key.revoked',
-      tenant: null,
-      target: { type: 'signing_key', id: kid },
-      data: { algorithm: key.algorithm, was: key.state, ...(reason !== null && { reason }) },
-      feed: { kind: 'signing_key', key: kid, effect: 'revoked', reason },
-    })
-    if (key.state === 'active') await replaceAtOnce(tx, ports, caller, fresh)
+    const revoked = await revokeLocked(tx, changes, caller, key, reason)
+    if (key.state === 'active') await replaceAtOnce(tx, { ...ports, changes }, caller, fresh)
     return revoked
+  }
+}
+
+/**
+ * Ends every access token that was issued so far, by revoking every key that could have signed one: prepared before
+ * anything is locked. Keys that the database does not know, because it lost them, verify nothing in any case.
+ */
+export async function prepareRevocationOfAll(
+  ports: SigningKeyPorts,
+): Promise<(tx: Transaction, changes: Changes, reason: string) => Promise<void>> {
+  const algorithms = new Set((await selectLivingKeys(ports.storage)).map(({ key }) => key.algorithm))
+  const fresh = await Promise.all([...algorithms].map(generateSigningKey))
+  return async (tx, changes, reason) => {
+    await lockSigningKeys(tx)
+    const living = await selectLivingKeysIn(tx)
+    for (const key of living) await revokeLocked(tx, changes, UPKEEP, key, reason)
+    const nowMs = changes.clock.nowMs()
+    for (const key of fresh) await publish(tx, { ...ports, changes }, UPKEEP, key, 'active', nowMs)
+  }
+}
+
+async function revokeLocked(
+  tx: Transaction,
+  changes: Changes,
+  caller: Caller,
+  key: SigningKey,
+  reason: string | null,
+): Promise<SigningKey> {
+  const nowMs = changes.clock.nowMs()
+  const revoked: SigningKey = { ...key, state: 'revoked', revokedAtMs: nowMs, revokedReason: reason }
+  await saveSigningKey(tx, revoked)
+  changes.record(tx, caller, {
+    action: 'signing_key.revoked',
+    tenant: null,
+    target: { type: 'signing_key', id: key.kid },
+    data: { algorithm: key.algorithm, was: key.state, ...(reason !== null && { reason }) },
+    feed: { kind: 'signing_key', key: key.kid, effect: 'revoked', reason },
   })
+  return revoked
 }
 
 async function replaceAtOnce(

@@ -5,6 +5,8 @@
 export { type AccessTokenClaims, type ActClaim, MOST_ANCESTORS } from './access-token.ts'
 export {
   ensureSigningKey,
+  prepareRevocation,
+  prepareRevocationOfAll,
   revokeSigningKey,
   rotateSigningKey,
   type SigningKeyPorts,
@@ -22,6 +24,8 @@ export {
 export { KeySealer } from './key-sealer.ts'
 export { AncestorEnded, mintAccessToken, type MintOptions, TokenTooLarge } from './mint-access-token.ts'
 export type { PresentedToken, TokenPorts } from './present-token.ts'
+export { isProofKeyRevoked } from './presented-token-store.ts'
+export { type EndedToken, revokeProofKey, revokeToken } from './revoke-tokens.ts'
 export { resealSigningKeys } from './reseal-signing-keys.ts'
 export { signingKeyRoutes } from './routes.ts'
 export { ROTATION, type RotationRules, SIGNING_ALGORITHMS, type SigningAlgorithm } from './signing-key.ts'

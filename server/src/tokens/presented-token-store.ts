@@ -37,6 +37,15 @@ export interface Standing {
   readonly floor: number | null
 }
 
+/** Whether tokens may no longer be bound to a proof key. Asked when one is issued. */
+export async function isProofKeyRevoked(storage: Storage, jkt: string): Promise<boolean> {
+  const { rows } = await sql<{ seq: number }>`
+    SELECT f.seq AS "seq" FROM feed_floors f WHERE f.kind = 'proof_key' AND f.key = ${jkt}`.execute(
+    storage.read(),
+  )
+  return rows.length > 0
+}
+
 /**
  * One row for each living resource that the audiences name, at most two; with none, one row without a resource. All of
  * it is one statement, and so one moment of the database.
@@ -55,7 +64,9 @@ export async function selectStanding(storage: Storage, asked: StandingQuestion):
       k.state AS "keyState",
       i.updated_at AS "issuerUpdatedAt", i.revoked_before AS "issuerRevokedBefore",
       CASE WHEN EXISTS (SELECT 1 FROM feed_rows f WHERE (${among}) AND
-        (f.effect = 'deleted' OR (f.effect = 'revoked' AND f.kind IN (${terminal})))) THEN 1 ELSE 0 END AS "ended",
+        (f.effect = 'deleted' OR (f.effect = 'revoked' AND f.kind IN (${terminal}))))
+        OR EXISTS (SELECT 1 FROM feed_floors f WHERE f.kind IN (${terminal}) AND (${among}))
+        THEN 1 ELSE 0 END AS "ended",
       (SELECT MAX(f.seq) FROM feed_floors f
         WHERE ${among} OR (f.kind = 'resource' AND f.key = r.id)) AS "floor"
     FROM feed_head h

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { onBothDatabases } from '../databases.ts'
+import { freshSqlite, onBothDatabases } from '../databases.ts'
+import { follow } from '../feed-follower.ts'
 import { freePort } from '../postgres-cluster.ts'
 import { startNode } from './child-process.ts'
 import { environmentFor, prepareDeployment } from './prepared-deployment.ts'
@@ -56,3 +57,36 @@ onBothDatabases('SIGTERM during changes', (fresh) => {
     test.diagnostic(`${acknowledged.length} acknowledged changes, all there`)
   })
 })
+
+for (const workers of ['1', '2'])
+  it(`SIGTERM ends open streams at once, with ${workers} worker(s)`, async () => {
+    const database = freshSqlite()
+    const prepared = await prepareDeployment(database.location)
+    const port = await freePort()
+    const server = startNode(
+      [ENTRY, 'serve', '--workers', workers],
+      environmentFor(prepared.location, { POSTERN_PORT: String(port), POSTERN_SHUTDOWN_GRACE_SECONDS: '60' }),
+    )
+    const address = `http://127.0.0.1:${port}`
+    await eventually('the server answers', () =>
+      fetch(`${address}/readyz`).then(
+        (answer) => answer.ok,
+        () => false,
+      ),
+    )
+    const streams = await Promise.all(
+      Array.from({ length: 6 }, () => follow(address, '/v1/feed/stream', prepared.operatorKey)),
+    )
+    for (const stream of streams) await stream.event(({ event }) => event === 'heartbeat')
+    // A change that one worker makes is told by every one of them.
+    const client = createClient(address, prepared.operatorKey)
+    const { body } = await client.issue()
+    await client.call('POST', `/v1/keys/${String(body['id'])}/revoke`, {})
+    for (const stream of streams) await stream.event(({ data }) => data.key === body['id'])
+    const cut = setTimeout(() => server.process.kill('SIGKILL'), 20_000)
+    server.process.kill('SIGTERM')
+    for (const stream of streams) await stream.ended
+    assert.equal(await server.exited, 0, server.errors())
+    clearTimeout(cut)
+    await database.drop()
+  })

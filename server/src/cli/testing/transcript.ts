@@ -70,6 +70,7 @@ export class Names {
           this.#name('secret', value),
         )
         // By the data folder it is the system user, by a server the operator.
+        .replace(/^(by {2,})(?:system|operator key_[0-9A-Za-z]{22})/gm, '$1<me>')
         .replace(/(created[_ ]by"?:? *"?)(?:system|key_[0-9A-Za-z]{22})/g, '$1<me>')
         .replace(
           /\b(?:(?:ten|res|key|evt|cli|usr|iss)_[0-9A-Za-z]{22}|sec_[0-9A-Za-z]{14})\b(?=(  )?)/g,
@@ -81,6 +82,9 @@ export class Names {
         .replace(/(_(?:live|test))_[0-9A-Za-z]{12}…[0-9A-Za-z]{4}/g, '$1_<hint>')
         .replace(/(look-up  +)[0-9A-Za-z]{12}/g, '$1<hint>')
         .replace(/"(lookup|last4)":( ?)"[0-9A-Za-z]+"/g, '"$1":$2"<hint>"')
+        .replace(/(^|"seq":)\d{16}/gm, '$1<seq>')
+        .replace(/("(?:at|drop_after)":)\d{13}/g, '$1<ms>')
+        .replace(/("epoch":)"\w{12}"/g, '$1"<epoch>"')
         .replace(/("as_of": )\d+/g, '$1<position>')
         .replace(/("next_cursor": |--cursor )"?[\w-]{8,}"?/g, '$1<cursor>')
         .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d{4}-\d\d-\d\d \d\d:\d\dZ/g, '<time>')
