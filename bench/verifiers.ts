@@ -27,7 +27,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   if ('open' in order) {
     const { server, resource, credentials } = order.open
     verifiers = credentials.map((credential) => createVerifier({ server, resource, credential }))
-    await until(() => verifiers.every((verifier) => verifier.status().state === 'live'))
+    const live = await Promise.all(verifiers.map((verifier) => verifier.ready(PATIENCE_MS)))
+    if (live.includes(false)) throw new Error('A verifier is not live.')
     console.log(JSON.stringify({ live: verifiers.length }))
   } else {
     console.log(JSON.stringify(await refusals(order.watch)))
