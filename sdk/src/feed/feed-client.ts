@@ -151,8 +151,9 @@ export class FeedClient {
     const outcome = 'failure' in response ? response : await this.#listen(response, stream)
     // Held back, and not because the server is away: there is something between us that collects what it passes on.
     const waitedMs = this.#clock.monotonicMs() - sentAtMs
-    if (stream.timelyBeats < FLOWING_BEATS && (stream.wasLate || waitedMs >= LIVE_MS)) this.#preferPolling()
-    return outcome
+    if (stream.timelyBeats >= FLOWING_BEATS || !(stream.wasLate || waitedMs >= LIVE_MS)) return outcome
+    this.#preferPolling()
+    return 'again'
   }
 
   async #listen(response: FeedResponse, stream: OpenStream): Promise<Outcome> {
@@ -213,8 +214,10 @@ export class FeedClient {
   async #poll(): Promise<Outcome> {
     const { position, epoch } = this.knowledge
     const sentAtMs = this.#clock.monotonicMs()
+    // What is known is old already: at once, for the first time.
+    const wait = this.knowledge.ageMs(sentAtMs) > LIVE_MS / 2 ? 0 : POLL_WAIT_SECONDS
     const tag = this.#keysTag === undefined ? '' : `&jwks=${encodeURIComponent(this.#keysTag)}`
-    const query = `after=${position}&epoch=${encodeURIComponent(epoch)}&wait=${POLL_WAIT_SECONDS}${tag}`
+    const query = `after=${position}&epoch=${encodeURIComponent(epoch)}&wait=${wait}${tag}`
     const events = await this.#read(POLL_TIMEOUT_MS, `events?${query}`, parseEvents)
     if ('failure' in events) return events
     if (this.isClosed) return 'again'

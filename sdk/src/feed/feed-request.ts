@@ -48,7 +48,7 @@ export async function requestFeed(
       redirect: 'manual',
       signal,
     })
-    if (response.status === 200) return responseOf(response)
+    if (response.status === 200) return responseOf(response, signal)
     await response.body?.cancel()
     return refusalOf(response.status)
   } catch (error) {
@@ -79,11 +79,14 @@ function failureOf(error: unknown): Failure {
   return { failure: `the request failed with ${typeof code === 'string' ? code : error.name}.` }
 }
 
-function responseOf({ body }: Response): FeedResponse {
+function responseOf({ body }: Response, signal: AbortSignal): FeedResponse {
   return {
     async *chunks() {
       const reader = body?.getReader()
       if (!reader) return
+      // Not every runtime ends a body that is being read when its request is aborted.
+      const stop = () => void reader.cancel().catch(() => {})
+      signal.addEventListener('abort', stop)
       try {
         for (;;) {
           const { done, value } = await reader.read()
@@ -92,6 +95,7 @@ function responseOf({ body }: Response): FeedResponse {
         }
       } finally {
         // Also when the stream is left half-way: its connection has to go with it.
+        signal.removeEventListener('abort', stop)
         await reader.cancel().catch(() => {})
       }
     },
