@@ -5,6 +5,8 @@ export interface Bench {
   readonly name: string
   /** One sentence for the table's head. */
   readonly about: string
+  /** Takes too long for a run of all of them. */
+  readonly onlyNamed?: boolean
   run(options: BenchOptions): Promise<Line[]>
 }
 

@@ -26,15 +26,23 @@ export interface BenchDeployment {
 
 export async function makeDeployment(
   keyCount: number,
-  { databaseUrl }: { databaseUrl?: string } = {},
+  { databaseUrl, tokenLifetimeSeconds }: { databaseUrl?: string; tokenLifetimeSeconds?: number } = {},
 ): Promise<BenchDeployment> {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-bench-'))
-  const deployment = await openDeployment(loadConfig(environment(dataDir, databaseUrl)), { setUp: true })
+  // With a lifetime of its own there is no demonstration API beside it, whose tokens would live longer.
+  const deployment = await openDeployment(
+    loadConfig({
+      ...environment(dataDir, databaseUrl),
+      ...(tokenLifetimeSeconds !== undefined && { POSTERN_ISSUER: 'https://postern.bench' }),
+    }),
+    { setUp: true },
+  )
   const { storage, context, firstKeys } = deployment
   const resource = await storage.write((tx) =>
     createResource(tx, context.changes, SYSTEM, {
       uri: RESOURCE,
       name: 'Bench',
+      ...(tokenLifetimeSeconds !== undefined && { tokenLifetimeSeconds }),
       scopes: [
         { name: 'orders:read', description: 'Read orders' },
         { name: 'orders:write', description: 'Create and change orders' },

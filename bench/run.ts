@@ -4,15 +4,30 @@
  */
 import { cpus, loadavg } from 'node:os'
 import type { Bench } from './bench.ts'
+import { denyRows } from './deny-rows.ts'
+import { local } from './local.ts'
 import { manyKeys } from './many-keys.ts'
 import { printTable } from './measure.ts'
 import { locked } from './locked.ts'
+import { revocation } from './revocation.ts'
 import { start } from './start.ts'
+import { steady } from './steady.ts'
 import { tokens } from './tokens.ts'
 import { verify } from './verify.ts'
 import { writes } from './writes.ts'
 
-const BENCHES: readonly Bench[] = [start, verify, locked, manyKeys, writes, tokens]
+const BENCHES: readonly Bench[] = [
+  start,
+  verify,
+  local,
+  tokens,
+  revocation,
+  denyRows,
+  locked,
+  manyKeys,
+  writes,
+  steady,
+]
 
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const quick = process.argv.includes('--quick')
@@ -29,7 +44,10 @@ console.log(
 )
 const startedMs = performance.now()
 let missed = 0
-for (const bench of BENCHES.filter(({ name }) => named.length === 0 || named.includes(name))) {
+const chosen = BENCHES.filter(({ name, onlyNamed }) =>
+  named.length === 0 ? !onlyNamed : named.includes(name),
+)
+for (const bench of chosen) {
   const lines = await bench.run({ quick })
   printTable(`${bench.name}: ${bench.about}`, lines)
   missed += lines.filter((line) => line.target && !line.target.met).length

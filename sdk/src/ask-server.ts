@@ -22,7 +22,7 @@ export async function askServer(
   question: Readonly<Record<string, unknown>>,
 ): Promise<Answer> {
   try {
-    const response = await config.fetch(config.verifyUrl, {
+    const response = await config.fetch(`${config.server}/v1/verify`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${config.credential}`,

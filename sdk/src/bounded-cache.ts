@@ -42,6 +42,10 @@ export class BoundedCache<Value> {
     this.#slots.delete(key)
   }
 
+  clear(): void {
+    this.#slots.clear()
+  }
+
   #evictOne(): void {
     let chances = 0
     for (const [key, slot] of this.#slots) {

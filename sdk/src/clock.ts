@@ -2,11 +2,49 @@
 export interface Clock {
   /** Unix time in milliseconds. May jump; never measure a duration with it. */
   nowMs(): number
-  /** Milliseconds since an arbitrary point. Never goes back. */
+  /** Milliseconds since an arbitrary point. Never goes back, and counts the time that a machine slept. */
   monotonicMs(): number
+  /** Calls `act` later, and answers what calls it off. A process does not stay alive for it. */
+  after(ms: number, act: () => void): () => void
+}
+
+/** A wall clock that gains this much on the monotonic one in a single step: the machine slept, or its clock was set. */
+const SLEPT_MS = 1000
+
+/**
+ * The monotonic clock of most systems stands still while the machine sleeps, and a service that wakes after an hour must
+ * not believe that it heard from its server a second ago. So what the wall clock gains at once counts as time that
+ * passed. A clock that was merely set forward makes everything look older than it is, which costs one question; a clock
+ * that is set back changes nothing.
+ */
+export function steadyClock(wallMs: () => number, runningMs: () => number): () => number {
+  let sleptMs = 0
+  let lead = wallMs() - runningMs()
+  return () => {
+    const running = runningMs()
+    const now = wallMs() - running
+    if (now - lead > SLEPT_MS) sleptMs += now - lead
+    lead = now
+    return running + sleptMs
+  }
 }
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: steadyClock(
+    () => Date.now(),
+    () => performance.now(),
+  ),
+  after(ms, act) {
+    const timer: unknown = setTimeout(act, ms)
+    unref(timer)
+    return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0])
+  },
+}
+
+/** Node and Bun have it on the timer, Deno beside it, others have nothing that a timer could keep alive. */
+function unref(timer: unknown): void {
+  const { Deno } = globalThis as { Deno?: { unrefTimer?(id: unknown): void } }
+  if (typeof timer === 'number') Deno?.unrefTimer?.(timer)
+  else (timer as { unref?(): void }).unref?.()
 }

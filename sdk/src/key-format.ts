@@ -17,7 +17,12 @@ export function looksLikeAKey(text: string): boolean {
 
 /** Whether the last six characters are the checksum of what stands before them. Says nothing about who issued it. */
 export function checksumHolds(key: string): boolean {
-  return key.slice(-6) === base62(crc32(key.slice(0, -6))).padStart(6, '0')
+  return key.slice(-6) === checksumOf(key.slice(0, -6))
+}
+
+/** The six characters that follow `text` in a key. */
+export function checksumOf(text: string): string {
+  return base62(crc32(text)).padStart(6, '0')
 }
 
 /** Whether `text` has the form of a Postern key and not its checksum. */

@@ -1,4 +1,5 @@
 /** The verifier's configuration: parsed once, refused with a sentence that says what is expected. */
+import type { FeedState } from './feed/knowledge.ts'
 import { isCredentialText } from './key-format.ts'
 import type { Environment } from './principal.ts'
 
@@ -19,8 +20,13 @@ export interface VerifierOptions {
   /** A further header to read a credential from, beside `Authorization` and `X-API-Key`. */
   readonly legacyHeader?: string
   /**
-   * How long a positive answer may be reused: the longest that a revoked key still works here. Default 5 seconds, 0
-   * asks for every request. The server's own limit for the resource (`cache_seconds`) applies as well.
+   * Follow the feed of revocations, and verify from what it tells. Default true. `false` is for functions that live for
+   * one request: they ask the server, and keep its answers for `cacheSeconds`.
+   */
+  readonly live?: boolean
+  /**
+   * How long an answer may be reused without the feed. Default 5 seconds, 0 asks for every request. With the feed the
+   * server's own limit for the resource (`cache_seconds`) is the end of every answer, and this one as well if it is set.
    */
   readonly cacheSeconds?: number
   /** How many positive answers are kept. Default 10,000, of about a kilobyte each. */
@@ -29,6 +35,8 @@ export interface VerifierOptions {
   readonly timeoutSeconds?: number
   /** How often the server may be asked in the long run; bursts of twice as many pass. Default 200 a second. */
   readonly asksPerSecond?: number
+  /** Called when what is known of the feed becomes older or current again: see `status()`. */
+  readonly onStateChange?: (state: FeedState, previous: FeedState) => void
   /** Takes what the operator of this service should know. No credential stands in it. Default `console.warn`. */
   readonly onWarning?: (message: string) => void
   /** In place of the global `fetch`, for a proxy or client certificates. */
@@ -37,16 +45,22 @@ export interface VerifierOptions {
 
 /** What the options say, checked and complete. */
 export interface Config {
-  readonly verifyUrl: string
+  /** The base URL of the server, without a slash at its end. */
+  readonly server: string
   readonly credential: string
   readonly resource: string
   readonly tenant: string | undefined
   readonly environment: Environment | 'any'
   readonly legacyHeader: string | undefined
+  readonly live: boolean
+  /** Without the feed. */
   readonly cacheMs: number
+  /** With it. */
+  readonly liveCacheMs: number
   readonly cacheEntries: number
   readonly timeoutMs: number
   readonly asksPerSecond: number
+  readonly onStateChange: (state: FeedState, previous: FeedState) => void
   readonly onWarning: (message: string) => void
   readonly fetch: typeof fetch
 }
@@ -56,23 +70,28 @@ export function parseOptions(options: VerifierOptions): Config {
   if (typeof options !== 'object' || options === null)
     throw new TypeError('createVerifier expects an object with server, credential and resource.')
   return {
-    verifyUrl: verifyUrl(options.server),
+    server: baseUrl(options.server),
     credential: ownCredential(options.credential),
     resource: resourceUri(options.resource),
     tenant: tenantId(options.tenant),
     environment: environment(options.environment),
     legacyHeader: headerName(options.legacyHeader),
+    live: flag('live', options.live) ?? true,
     cacheMs: number('cacheSeconds', options.cacheSeconds ?? 5, 0, 3600) * 1000,
+    liveCacheMs: (options.cacheSeconds ?? 3600) * 1000,
     cacheEntries: whole('cacheEntries', options.cacheEntries ?? 10_000, 0, 10_000_000),
     timeoutMs: number('timeoutSeconds', options.timeoutSeconds ?? 2, 0.01, 60) * 1000,
     asksPerSecond: number('asksPerSecond', options.asksPerSecond ?? 200, 1, 1_000_000),
+    onStateChange: func('onStateChange', options.onStateChange) ?? (() => {}),
     onWarning: func('onWarning', options.onWarning) ?? ((message) => console.warn(message)),
-    // Looked up at each call: tracing tools replace the global one after this module was loaded.
-    fetch: func('fetch', options.fetch) ?? ((...about) => globalThis.fetch(...about)),
+    fetch: func('fetch', options.fetch) ?? globalFetch,
   }
 }
 
-function verifyUrl(server: unknown): string {
+/** Looked up at each call: tracing tools replace the global one after this module was loaded. */
+const globalFetch: typeof fetch = (...about) => globalThis.fetch(...about)
+
+function baseUrl(server: unknown): string {
   const expected = 'the base URL of the Postern server, such as "https://auth.example.com"'
   let url: URL
   try {
@@ -89,7 +108,7 @@ function verifyUrl(server: unknown): string {
     )
   if (url.username || url.password || url.search || url.hash)
     throw new TypeError(`createVerifier: server must be ${expected}, without user, query or fragment.`)
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}/v1/verify`
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
 /** `hostname` as URL writes it: IPv4 in four decimals, IPv6 in brackets. */
@@ -145,6 +164,11 @@ function number(name: string, value: unknown, least: number, most: number): numb
 function whole(name: string, value: unknown, least: number, most: number): number {
   if (Number.isInteger(value)) return number(name, value, least, most)
   throw new TypeError(`createVerifier: ${name} must be a whole number from ${least} to ${most}.`)
+}
+
+function flag(name: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  throw new TypeError(`createVerifier: ${name} must be true or false.`)
 }
 
 function func<Func>(name: string, value: Func | undefined): Func | undefined {

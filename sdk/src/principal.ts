@@ -30,6 +30,8 @@ export interface Principal {
   readonly sessionId?: string
   readonly acr?: string
   readonly amr?: readonly string[]
+  /** When the user last signed in, Unix milliseconds. */
+  readonly authTimeMs?: number
   /** Unix milliseconds. Absent: the credential does not end by itself. */
   readonly expiresAtMs?: number
   /** As it was stored with the credential; its members are not renamed. */

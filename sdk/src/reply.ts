@@ -7,15 +7,19 @@ import { denial, isDenialCode, type Denial } from './denial.ts'
 import { parseBlocks } from './network.ts'
 import type { Actor, Environment, Principal } from './principal.ts'
 
-export type Reply =
-  | {
-      readonly valid: true
-      readonly principal: Principal
-      readonly constraints: Constraints
-      /** From sending the request; 0 when the answer is good for this one request. */
-      readonly cacheSeconds: number
-    }
-  | Denial
+export interface PositiveReply {
+  readonly valid: true
+  readonly principal: Principal
+  readonly constraints: Constraints
+  /** From sending the request; 0 when the answer is good for this one request. */
+  readonly cacheSeconds: number
+  /** The feed's position that the server read before the record; -1 where it does not say. */
+  readonly asOf: number
+  /** Rows of the feed about one of these touch the answer; undefined where the server does not say. */
+  readonly refs: readonly string[] | undefined
+}
+
+export type Reply = PositiveReply | Denial
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -25,7 +29,11 @@ const KNOWN_CONSTRAINTS: ReadonlySet<string> = new Set([
   'expires_at',
   'environment',
   'browser',
+  'cnf',
 ])
+
+/** Of a token that is bound to something else than a key: no proof fits. */
+const UNCHECKABLE = 'none'
 
 /** Undefined when the reply is not one. */
 export function parseReply(json: unknown): Reply | undefined {
@@ -39,6 +47,8 @@ export function parseReply(json: unknown): Reply | undefined {
       principal,
       constraints: parseConstraints(object(reply['constraints']), principal),
       cacheSeconds: isReusable(reply) ? duration(reply['cache_seconds']) : 0,
+      asOf: Number.isSafeInteger(reply['as_of']) ? (reply['as_of'] as number) : -1,
+      refs: reply['refs'] === undefined ? undefined : texts(reply['refs']),
     }
   } catch (error) {
     if (error instanceof Unreadable) return undefined
@@ -49,7 +59,11 @@ export function parseReply(json: unknown): Reply | undefined {
 /** A rule this version does not know cannot be checked later; a limit has to be counted by the server each time. */
 function isReusable(reply: Members): boolean {
   const limits = reply['limits']
-  const known = Object.keys(object(reply['constraints'])).every((name) => KNOWN_CONSTRAINTS.has(name))
+  const constraints = object(reply['constraints'])
+  const known = Object.keys(constraints).every((name) => KNOWN_CONSTRAINTS.has(name))
+  const { cnf } = constraints
+  // A token may be bound by more than a key (RFC 7800): what cannot be checked here is asked each time.
+  if (cnf !== undefined && cnf !== null && Object.keys(object(cnf)).join() !== 'jkt') return false
   return known && (limits === undefined || (Array.isArray(limits) && limits.length === 0))
 }
 
@@ -57,10 +71,12 @@ function parseDenial(reply: Members): Denial {
   // A code from a later version is still a refusal.
   const code = isDenialCode(reply['code']) ? reply['code'] : 'unsupported'
   const retryAfter = reply['retry_after_seconds']
-  return denial(
-    code,
-    typeof retryAfter === 'number' && retryAfter >= 0 ? { retryAfterSeconds: retryAfter } : {},
-  )
+  const maxAge = reply['max_age']
+  return denial(code, {
+    ...(typeof retryAfter === 'number' && retryAfter >= 0 && { retryAfterSeconds: retryAfter }),
+    ...optional('acrValues', reply['acr_values'], texts),
+    ...(typeof maxAge === 'number' && { maxAgeSeconds: maxAge }),
+  })
 }
 
 function parsePrincipal(wire: Members): Principal {
@@ -85,6 +101,7 @@ function parsePrincipal(wire: Members): Principal {
     ...optional('sessionId', wire['session_id'], text),
     ...optional('acr', wire['acr'], text),
     ...optional('amr', wire['amr'], texts),
+    ...optional('authTimeMs', wire['auth_time'], time),
     ...optional('expiresAtMs', wire['expires_at'], time),
     ...optional('metadata', wire['metadata'], object),
   })
@@ -97,6 +114,8 @@ function parseConstraints(wire: Members, principal: Principal): Constraints {
     ...optional('expiresAtMs', wire['expires_at'], time),
     environment: parseEnvironment(wire['environment'] ?? principal.credential.environment),
     browser: wire['browser'] === true,
+    // The principal's counts as well: whichever of the two says that it is bound.
+    ...optional('jkt', principal.cnf && (principal.cnf.jkt ?? UNCHECKABLE), text),
   }
 }
 
@@ -158,7 +177,7 @@ function duration(value: unknown): number {
   return typeof value === 'number' && value >= 0 ? value : 0
 }
 
-function deepFreeze<Value>(value: Value): Value {
+export function deepFreeze<Value>(value: Value): Value {
   if (typeof value === 'object' && value !== null) {
     Object.freeze(value)
     for (const member of Object.values(value)) deepFreeze(member)

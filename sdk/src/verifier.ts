@@ -1,22 +1,61 @@
-/** `verify()`: a request or a credential in, a Principal or a Denial out. A credential seen before costs no wait. */
-import { Answers, type Accepted } from './answers.ts'
+/** `verify()`: a request or a credential in, a Principal or a Denial out. What is known here costs no wait. */
+import { Answers } from './answers.ts'
 import type { Clock } from './clock.ts'
-import { brokenConstraint, type Circumstances } from './constraints.ts'
-import { denial, type Denial } from './denial.ts'
+import { brokenAfterProof, brokenBeforeProof, type Circumstances } from './constraints.ts'
+import { Counters } from './counters.ts'
+import { type Credential, Credentials } from './credentials.ts'
+import { denial, type Denial, type DenialCode } from './denial.ts'
 import { digestOf } from './digest.ts'
+import { type FeedState, Knowledge } from './feed/knowledge.ts'
+import { feedFor } from './feed/shared-feeds.ts'
 import { hasTypo, isCredentialText, MAX_CREDENTIAL_LENGTH } from './key-format.ts'
 import type { Config } from './options.ts'
-import { isFromBrowser, presentedCredential, type CredentialRequest } from './presented.ts'
+import { presentedCredential, type CredentialRequest } from './presented.ts'
 import type { Result } from './principal.ts'
 import { exposureReporter } from './report-exposure.ts'
+import { looksLikeJwt } from './tokens/compact-jws.ts'
+import { judgeToken, type TokenJudge } from './tokens/judge-token.ts'
 import { exposedCredential } from './url-exposure.ts'
 import { quietWarnings } from './warnings.ts'
+
+/**
+ * What a route wants when the feed has been silent for more than 30 seconds. `introspect`: the server is asked, and its
+ * answer kept for `cacheSeconds`. `closed`: nobody gets in. `open`: whoever is known here does, until the credential's own
+ * end; an end that the server has not been able to tell does not count.
+ */
+export type WhenDegraded = 'introspect' | 'closed' | 'open'
 
 export interface VerifyOptions {
   /** All of them are needed. Default: none. */
   readonly scopes?: string | readonly string[]
   /** The caller's address. Without it, a credential that is bound to networks is refused. */
   readonly ip?: string | undefined
+  /** Default `introspect`. */
+  readonly whenDegraded?: WhenDegraded | undefined
+  /** The user signed in by one of these (RFC 9470); absent or empty: however they did. */
+  readonly acrValues?: readonly string[] | undefined
+  /** The user signed in no longer ago than this. */
+  readonly maxAgeSeconds?: number | undefined
+}
+
+/** What a verifier knows and has counted. */
+export interface VerifierStatus {
+  /** `live` (current within three seconds), `stale` (thirty), `degraded`, `boot` before the first contact, or `off`. */
+  readonly state: FeedState
+  /** How old what is known of the feed may be; Infinity before the first contact. */
+  readonly lagMs: number
+  /** The feed's position. */
+  readonly position: number
+  /** Rows in force, and the bytes that they take. */
+  readonly denyRows: number
+  readonly denyBytes: number
+  readonly cachedCredentials: number
+  /** Verifies answered from what was known of the credential, and all others. */
+  readonly hits: number
+  readonly misses: number
+  /** Questions to the server that these led to. */
+  readonly asked: number
+  readonly denials: Readonly<{ [code in DenialCode]?: number }>
 }
 
 export interface Verifier {
@@ -28,37 +67,59 @@ export interface Verifier {
    * The answer is a value when it is known here, and a Promise when the server has to be asked; `await` takes both.
    * It never throws and never rejects because of what a caller sent or because the server is away: that is the Denial
    * `unavailable`. With a bare credential there is no URL and no header to look at, so that `exposed_in_url`,
-   * `exposed_in_browser` and `multiple_credentials` cannot be found out.
+   * `exposed_in_browser` and `multiple_credentials` cannot be found out, and no proof of possession.
    *
-   * Not checked here: limits and quotas, proofs of possession, and whether the request's body is what it should be.
+   * Not checked here: limits and quotas, and whether the request's body is what it should be.
    */
   verify(request: CredentialRequest | string, options?: VerifyOptions): Result | Promise<Result>
+  status(): VerifierStatus
+  /**
+   * Connects, if that has not happened yet, and resolves when the feed is live; false when it is not within
+   * `timeoutMs` (default 5 seconds) or there is none. Nobody has to wait for it: until then the server is asked.
+   */
+  ready(timeoutMs?: number): Promise<boolean>
+  /** Ends the connection to the feed. Verifies go on as if it were switched off. */
+  close(): void
 }
 
 const NO_SCOPES: readonly string[] = []
+const NO_OPTIONS: VerifyOptions = {}
 
 /** The verifier itself, after its options were read; `clock` is passed in for the tests. */
 export function buildVerifier(config: Config, clock: Clock): Verifier {
   const warn = quietWarnings(config.onWarning, clock)
-  const answers = new Answers(config, clock, warn)
+  const feed = config.live ? feedFor(config, clock) : undefined
+  const knowledge = feed?.knowledge ?? new Knowledge(clock)
+  const credentials = new Credentials(config.cacheEntries, knowledge)
+  const answers = new Answers(config, clock, warn, { knowledge, credentials })
   const report = exposureReporter(config, clock)
+  const counters = new Counters()
+  const judge = tokenJudge()
+  const waiting = new Set<() => void>()
+  let unfollow: (() => void) | undefined
+  let isClosed = false
 
   function verify(
     request: CredentialRequest | string,
-    options: VerifyOptions = {},
+    options: VerifyOptions = NO_OPTIONS,
   ): Result | Promise<Result> {
+    if (unfollow === undefined) follow()
     const credential = typeof request === 'string' ? bareCredential(request) : readRequest(request)
-    if (typeof credential !== 'string') return credential
-    const circumstances: Circumstances = {
+    if (typeof credential !== 'string') return counters.note(credential)
+    const asked: Asked = {
+      credential,
       ip: options.ip,
-      fromBrowser: typeof request !== 'string' && isFromBrowser(request),
+      request: typeof request === 'string' ? undefined : request,
       scopes: scopeList(options.scopes),
       environment: config.environment,
+      acrValues: options.acrValues,
+      maxAgeSeconds: options.maxAgeSeconds,
+      whenDegraded: options.whenDegraded,
     }
     const digest = digestOf(credential)
-    return typeof digest === 'string'
-      ? decide(credential, digest, circumstances)
-      : digest.then((digest) => decide(credential, digest, circumstances))
+    const result =
+      typeof digest === 'string' ? decide(asked, digest) : digest.then((digest) => decide(asked, digest))
+    return result instanceof Promise ? result.then((result) => counters.note(result)) : counters.note(result)
   }
 
   function readRequest(request: CredentialRequest): string | Denial {
@@ -70,27 +131,182 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     return denial('exposed_in_url')
   }
 
-  function decide(credential: string, digest: string, request: Circumstances): Result | Promise<Result> {
-    const known = answers.recall(digest, request.ip)
-    if (known) return judge(known, request)
-    // After the look-up: a known credential has proved its form.
-    if (!isCredentialText(credential) || hasTypo(credential)) return denial('malformed')
-    return answers.ask(credential, digest, request.ip).then((answer) => judge(answer, request))
+  function decide(asked: Asked, digest: string): Result | Promise<Result> {
+    const nowMs = clock.monotonicMs()
+    const byFeed = nowMs < knowledge.servesUntilMs
+    if (!byFeed && asked.whenDegraded !== undefined && isDegraded(nowMs))
+      return decideDegraded(asked, digest, nowMs)
+    const known = recall(digest, nowMs, byFeed)
+    if (known) return known.valid ? judgeRequest(known, asked, nowMs) : known
+    return decideAnew(asked, digest, byFeed)
   }
 
-  function judge(answer: Accepted | Denial, request: Circumstances): Result {
-    if (!answer.valid) return answer
-    const code = brokenConstraint(answer.constraints, request, answer.principal, clock)
-    if (code === undefined) return answer.principal
-    if (code === 'ip_not_allowed' && request.ip === undefined)
+  function decideDegraded(asked: Asked, digest: string, nowMs: number): Result | Promise<Result> {
+    if (asked.whenDegraded === 'closed') return denial('stale', { retryAfterSeconds: 1 })
+    const byFeed = asked.whenDegraded === 'open'
+    const known = recall(digest, nowMs, byFeed)
+    if (known) return known.valid ? judgeRequest(known, asked, nowMs) : known
+    return decideAnew(asked, digest, byFeed)
+  }
+
+  /** What is known of the credential and may be relied on: by the word of the feed, or for a short while without it. */
+  function recall(digest: string, nowMs: number, byFeed: boolean): Credential | Denial | undefined {
+    const known = credentials.get(digest)
+    if (known === undefined) return undefined
+    if (!credentials.isUntouched(known)) {
+      credentials.drop(digest)
+      return knowledge.rows.hasEnded(known.prints) ? denial('revoked') : undefined
+    }
+    if (nowMs >= (byFeed ? known.untilMs : known.aloneUntilMs)) return undefined
+    counters.hits++
+    return known
+  }
+
+  function decideAnew(asked: Asked, digest: string, byFeed: boolean): Result | Promise<Result> {
+    const { credential, ip } = asked
+    const refused = answers.recallRefusal(digest, ip)
+    if (refused) {
+      counters.hits++
+      return refused
+    }
+    counters.misses++
+    // After the look-up: a known credential has proved its form.
+    if (!isCredentialText(credential) || hasTypo(credential)) return denial('malformed')
+    if (!byFeed || !looksLikeJwt(credential)) return ask(asked, digest)
+    const judged = judgeToken(judge, credential)
+    const settle = (judged: Credential | Denial | 'ask') => {
+      if (judged === 'ask') return ask(asked, digest)
+      if (!judged.valid) return judged
+      credentials.keep(digest, judged)
+      return judgeRequest(judged, asked, clock.monotonicMs())
+    }
+    return judged instanceof Promise ? judged.then(settle) : settle(judged)
+  }
+
+  async function ask(asked: Asked, digest: string): Promise<Result> {
+    counters.asked++
+    const answer = await answers.ask({ credential: asked.credential, digest, ip: asked.ip })
+    return answer.valid ? judgeRequest(answer, asked, clock.monotonicMs()) : answer
+  }
+
+  function judgeRequest(known: Credential, asked: Asked, monotonicMs: number): Result {
+    const nowMs = knowledge.wallMs(monotonicMs)
+    const before = brokenBeforeProof(known, asked, nowMs)
+    if (before !== undefined) return refuse(before, asked)
+    if (known.constraints.jkt !== undefined) return denial('proof_required')
+    const after = brokenAfterProof(known, asked, nowMs)
+    return after === undefined ? known.principal : refuse(after, asked)
+  }
+
+  function refuse(code: DenialCode, { ip, scopes, acrValues, maxAgeSeconds }: Asked): Denial {
+    if (code === 'ip_not_allowed' && ip === undefined)
       warn(
         "Postern: a credential that is bound to networks was refused because the caller's address is not known. " +
           'Give verify() an ip, or the adapter a clientIp function.',
       )
-    return code === 'insufficient_scope' ? denial(code, { scopes: request.scopes }) : denial(code)
+    if (code === 'insufficient_scope') return denial(code, { scopes })
+    if (code !== 'insufficient_authentication') return denial(code)
+    return denial(code, {
+      ...(acrValues?.length && { acrValues }),
+      ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
+    })
   }
 
-  return { resource: config.resource, verify }
+  function isDegraded(nowMs: number): boolean {
+    return knowledge.state(nowMs) === 'degraded'
+  }
+
+  function tokenJudge(): TokenJudge {
+    return {
+      knowledge,
+      resource: config.resource,
+      tenant: config.tenant,
+      longestMs: config.liveCacheMs,
+      monotonicMs: () => clock.monotonicMs(),
+      seekKeys: () => feed?.seekKeys(),
+      onPositionAhead: (kid) =>
+        warn(
+          `Postern: a token of signing key ${kid} claims a position that the feed cannot have reached, and is refused. ` +
+            'The key may be stolen, or the database was restored from an old copy.',
+        ),
+    }
+  }
+
+  /** At the first verify, and not before: a module that is merely loaded, by a build for one, connects to nobody. */
+  function follow(): void {
+    if (!feed || isClosed) {
+      unfollow = () => {}
+      return
+    }
+    const stopListening = knowledge.onGap(() => credentials.clear())
+    const stopFollowing = feed.follow({
+      onState: changed,
+      onWarning: warn,
+    })
+    unfollow = () => {
+      stopListening()
+      stopFollowing()
+    }
+  }
+
+  function changed(state: FeedState, previous: FeedState): void {
+    if (state === 'live') for (const resolve of waiting) resolve()
+    try {
+      config.onStateChange(state, previous)
+    } catch {
+      // A broken listener is not a reason to lose the feed.
+    }
+  }
+
+  function state(): FeedState {
+    return feed && !isClosed ? knowledge.state(clock.monotonicMs()) : 'off'
+  }
+
+  return {
+    resource: config.resource,
+    verify,
+    status() {
+      const { rows, position } = knowledge
+      return {
+        state: state(),
+        lagMs: Math.max(0, knowledge.ageMs(clock.monotonicMs())),
+        position,
+        denyRows: rows.size,
+        denyBytes: rows.bytes,
+        cachedCredentials: credentials.size,
+        hits: counters.hits,
+        misses: counters.misses,
+        asked: counters.asked,
+        denials: { ...counters.denials },
+      }
+    },
+    ready(timeoutMs = 5000) {
+      if (unfollow === undefined) follow()
+      if (!feed || isClosed || state() === 'live') return Promise.resolve(state() === 'live')
+      return new Promise((resolve) => {
+        const settle = () => {
+          waiting.delete(settle)
+          cancel()
+          resolve(state() === 'live')
+        }
+        const cancel = clock.after(timeoutMs, settle)
+        waiting.add(settle)
+      })
+    },
+    close() {
+      if (isClosed) return
+      isClosed = true
+      unfollow?.()
+      credentials.clear()
+      for (const resolve of waiting) resolve()
+    },
+  }
+}
+
+/** One request: what it presents, and what its route asks. */
+interface Asked extends Circumstances {
+  readonly credential: string
+  readonly whenDegraded: WhenDegraded | undefined
 }
 
 function bareCredential(text: string): string | Denial {

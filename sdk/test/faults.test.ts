@@ -93,6 +93,7 @@ test('answers unavailable when nobody listens', async () => {
     server: 'http://127.0.0.1:1',
     credential: OWN_CREDENTIAL,
     resource: RESOURCE,
+    live: false,
     onWarning: (message) => warnings.push(message),
   })
   const result = await verifier.verify(KEY)
@@ -163,6 +164,7 @@ test('answers all the same when the hook for warnings throws, or fetch does', as
 test('warns on the console when no hook is given', async (t) => {
   const server = await fakeServer(t, (response) => answerJson(response, {}, 401))
   const warn = t.mock.method(console, 'warn', () => {})
-  await createVerifier({ server: server.url, credential: OWN_CREDENTIAL, resource: RESOURCE }).verify(KEY)
+  const options = { server: server.url, credential: OWN_CREDENTIAL, resource: RESOURCE, live: false }
+  await createVerifier(options).verify(KEY)
   assert.match(String(warn.mock.calls[0]?.arguments[0]), /own credential/)
 })

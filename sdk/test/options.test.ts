@@ -17,15 +17,15 @@ function refuses(change: object, sentence: RegExp): void {
 }
 
 test('takes https servers anywhere and http on loopback', () => {
-  for (const [server, verifyUrl] of [
-    ['https://auth.example.com', 'https://auth.example.com/v1/verify'],
-    ['https://example.com/postern/', 'https://example.com/postern/v1/verify'],
-    ['http://localhost:4800', 'http://localhost:4800/v1/verify'],
-    ['http://127.0.0.1:4800/', 'http://127.0.0.1:4800/v1/verify'],
-    ['http://127.1.2.3', 'http://127.1.2.3/v1/verify'],
-    ['http://[::1]:4800', 'http://[::1]:4800/v1/verify'],
+  for (const [server, base] of [
+    ['https://auth.example.com', 'https://auth.example.com'],
+    ['https://example.com/postern/', 'https://example.com/postern'],
+    ['http://localhost:4800', 'http://localhost:4800'],
+    ['http://127.0.0.1:4800/', 'http://127.0.0.1:4800'],
+    ['http://127.1.2.3', 'http://127.1.2.3'],
+    ['http://[::1]:4800', 'http://[::1]:4800'],
   ])
-    assert.equal(parseOptions({ ...GOOD, server: server as string }).verifyUrl, verifyUrl)
+    assert.equal(parseOptions({ ...GOOD, server: server as string }).server, base)
   assert.ok(parseOptions({ ...GOOD, server: new URL(GOOD.server) }))
 })
 

@@ -21,7 +21,6 @@ test('answers the whole principal, in camelCase', async (t) => {
         roles: ['admin'],
         client_id: 'cli_1',
         act: { sub: 'svc', act: { sub: 'other' } },
-        cnf: { jkt: 'thumb' },
         grant_id: 'gra_1',
         session_id: 'ses_1',
         acr: 'high',
@@ -42,7 +41,6 @@ test('answers the whole principal, in camelCase', async (t) => {
     credential: { type: 'api_key', id: 'key_0000000000000000000001', environment: 'live' },
     clientId: 'cli_1',
     act: { sub: 'svc', act: { sub: 'other' } },
-    cnf: { jkt: 'thumb' },
     grantId: 'gra_1',
     sessionId: 'ses_1',
     acr: 'high',
@@ -140,7 +138,7 @@ test('asks for every request with cacheSeconds 0, even for simultaneous ones', a
 
 for (const [what, change] of [
   ['a constraint that it does not know', { constraints: { weekday: 'monday' } }],
-  ['a constraint that it does not know and that is null', { constraints: { cnf: null } }],
+  ['a constraint that it does not know and that is null', { constraints: { novel: null } }],
   ['limits that the server has to count', { reply: { limits: [{ name: 'minute' }] } }],
   ['no cache_seconds', { reply: { cache_seconds: undefined } }],
   ['cache_seconds of 0', { reply: { cache_seconds: 0 } }],

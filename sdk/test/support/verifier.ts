@@ -1,5 +1,5 @@
 /** A verifier with a clock that the test moves. */
-import type { Clock } from '../../src/clock.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { parseOptions, type VerifierOptions } from '../../src/options.ts'
 import { buildVerifier, type Verifier } from '../../src/verifier.ts'
 import type { FakeServer } from './fake-server.ts'
@@ -15,6 +15,10 @@ export class TestClock implements Clock {
 
   monotonicMs(): number {
     return this.elapsedMs
+  }
+
+  after(ms: number, act: () => void): () => void {
+    return systemClock.after(ms, act)
   }
 
   pass(ms: number): void {
@@ -35,6 +39,7 @@ export function verifierFor(server: FakeServer, options: Partial<VerifierOptions
     server: server.url,
     credential: OWN_CREDENTIAL,
     resource: RESOURCE,
+    live: false,
     onWarning: (message) => warnings.push(message),
     ...options,
   })

@@ -72,6 +72,9 @@ const Snapshot = Type.Object({
   now: Type.Integer({ description: "The server's clock, Unix milliseconds." }),
   age_ms: AgeMs,
   issuer: Type.String(),
+  tenant: Type.Union([Type.String(), Type.Null()], {
+    description: 'The one tenant whose rows are told; null: every tenant.',
+  }),
   resources: Type.Array(
     Type.Object({
       id: Type.String(),
@@ -128,7 +131,7 @@ export function feedRoutes(server: FastifyInstance, ports: FeedRoutes): () => nu
       reply.header('etag', etag)
       if (request.headers['if-none-match'] === etag) return reply.status(304).send()
       const { epoch, head } = rows
-      const start = { epoch, head, now: clock.nowMs(), age_ms: ageMs, issuer: ports.issuer }
+      const start = { epoch, head, now: clock.nowMs(), age_ms: ageMs, issuer: ports.issuer, tenant: caller.tenant }
       const opening = Buffer.from(
         `${JSON.stringify(start).slice(0, -1)},"resources":${wire},"jwks":${jwks},"rows":[`,
       )

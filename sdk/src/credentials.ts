@@ -1,0 +1,66 @@
+/**
+ * Credentials that were found good, by their digest, bounded. An entry says what was true at its position; a row of the
+ * feed after that which touches it ends it, and `cache_seconds` ends it in any case.
+ */
+import { BoundedCache } from './bounded-cache.ts'
+import type { Constraints } from './constraints.ts'
+import type { Knowledge } from './feed/knowledge.ts'
+import type { Principal } from './principal.ts'
+
+export interface Credential {
+  readonly valid: true
+  readonly principal: Principal
+  /** What a request must satisfy beyond coming with this credential. */
+  readonly constraints: Constraints
+  /** Of everything it depends on. */
+  readonly prints: Int32Array
+  /** Nothing up to here in the feed speaks against it. */
+  position: number
+  /** The state of the table of rows at which that was last found. */
+  revision: number
+  /** The hard end, by the monotonic clock. */
+  readonly untilMs: number
+  /** The end where the feed does not vouch for it. */
+  readonly aloneUntilMs: number
+}
+
+export class Credentials {
+  readonly #known: BoundedCache<Credential>
+  readonly #knowledge: Knowledge
+
+  constructor(capacity: number, knowledge: Knowledge) {
+    this.#known = new BoundedCache(capacity)
+    this.#knowledge = knowledge
+  }
+
+  get size(): number {
+    return this.#known.size
+  }
+
+  get(digest: string): Credential | undefined {
+    return this.#known.get(digest)
+  }
+
+  keep(digest: string, credential: Credential): void {
+    this.#known.set(digest, credential)
+  }
+
+  drop(digest: string): void {
+    this.#known.delete(digest)
+  }
+
+  clear(): void {
+    this.#known.clear()
+  }
+
+  /** Whether no row that is known here touches it. Where that is no longer known in full, it counts as touched. */
+  isUntouched(credential: Credential): boolean {
+    const { rows, position, knownFrom } = this.#knowledge
+    if (credential.revision === rows.revision) return true
+    if (credential.position < knownFrom || credential.position < rows.droppedUpTo) return false
+    if (rows.touchedSince(credential.prints, credential.position)) return false
+    credential.position = Math.max(credential.position, position)
+    credential.revision = rows.revision
+    return true
+  }
+}

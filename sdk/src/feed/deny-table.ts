@@ -1,0 +1,217 @@
+/**
+ * The feed's rows that are in force, by the fingerprint of what they are about: 25 bytes a row in columns that grow by an
+ * eighth, and an index of 4 to 10 bytes. Rows about the same thing are one row here: the last of them counts, except that
+ * an end is never taken back.
+ */
+import { fingerprint, randomKey, WORDS } from './fingerprint.ts'
+import type { FeedRow } from './feed-messages.ts'
+
+/** What a row does to a credential that it touches. */
+export const ASK = 1
+/** Denies what is older than the row; what is newer lives. */
+export const OLDER = 2
+/** Denies for ever. */
+export const ENDED = 3
+
+const TERMINAL_KINDS: ReadonlySet<string> = new Set(
+  'token api_key session grant signing_key proof_key'.split(' '),
+)
+/** Alive afterwards. A resource is none of them in what a server of today writes; read so, it denies rather too much. */
+const LEVEL_KINDS: ReadonlySet<string> = new Set('tenant client subject actor resource'.split(' '))
+
+const FIRST_ROWS = 1024
+/** Of the index: beyond it, a search for what is not there takes many steps. */
+const FULLEST = 0.8
+
+export class DenyTable {
+  readonly #key = randomKey()
+  readonly #probe = new Int32Array(WORDS)
+  #prints = new Int32Array(FIRST_ROWS * WORDS)
+  #seqs = new Float64Array(FIRST_ROWS)
+  /** Unix seconds, rounded up. */
+  #dropAfter = new Uint32Array(FIRST_ROWS)
+  #effects = new Uint8Array(FIRST_ROWS)
+  /** Number of the row plus one; 0 is free. Its length is a power of two. */
+  #index = new Uint32Array(FIRST_ROWS * 2)
+  #size = 0
+  #firstDropAfter = Number.POSITIVE_INFINITY
+  #revision = 0
+  #droppedUpTo = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  get bytes(): number {
+    const columns = [this.#prints, this.#seqs, this.#dropAfter, this.#effects, this.#index]
+    return columns.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  }
+
+  /** Counts the rows noted: what was checked at this count needs no second look. */
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** Of the newest row dropped: what happened before it is no longer known in full. */
+  get droppedUpTo(): number {
+    return this.#droppedUpTo
+  }
+
+  /** What the table is asked by; made once for a credential and kept with it. */
+  fingerprintsOf(refs: readonly string[]): Int32Array {
+    const prints = new Int32Array(refs.length * WORDS)
+    for (let at = 0; at < refs.length; at++) fingerprint(this.#key, refs[at] as string, prints, at * WORDS)
+    return prints
+  }
+
+  note({ seq, kind, key, effect, dropAfterMs }: FeedRow): void {
+    if (kind === 'limit') return
+    fingerprint(this.#key, `${kind}:${key}`, this.#probe, 0)
+    const known = this.#find(this.#probe, 0)
+    const row = known < 0 ? this.#append() : known
+    const force = forceOf(kind, effect)
+    const before = known < 0 ? 0 : (this.#effects[row] as number)
+    // What has ended stays ended, whatever is said about it later.
+    if (force === ENDED || (before !== ENDED && seq >= (this.#seqs[row] as number)))
+      this.#effects[row] = force
+    this.#seqs[row] = Math.max(seq, this.#seqs[row] as number)
+    const dropAfter = Math.ceil(dropAfterMs / 1000)
+    this.#dropAfter[row] = Math.max(dropAfter, this.#dropAfter[row] as number)
+    this.#firstDropAfter = Math.min(this.#firstDropAfter, dropAfter)
+    this.#revision++
+  }
+
+  /** Whether a row after `after` is about one of these. */
+  touchedSince(prints: Int32Array, after: number): boolean {
+    for (let at = 0; at < prints.length; at += WORDS) {
+      const row = this.#find(prints, at)
+      if (row >= 0 && (this.#seqs[row] as number) > after) return true
+    }
+    return false
+  }
+
+  /** Whether one of these has ended for ever. */
+  hasEnded(prints: Int32Array): boolean {
+    for (let at = 0; at < prints.length; at += WORDS) {
+      const row = this.#find(prints, at)
+      if (row >= 0 && this.#effects[row] === ENDED) return true
+    }
+    return false
+  }
+
+  /** The strictest thing that the rows say of a credential with these refs and this position: 0, or one of the above. */
+  forceOver(prints: Int32Array, rsn: number): number {
+    let force = 0
+    for (let at = 0; at < prints.length; at += WORDS) {
+      const row = this.#find(prints, at)
+      if (row < 0) continue
+      const effect = this.#effects[row] as number
+      if (effect > force && (effect === ENDED || (this.#seqs[row] as number) > rsn)) force = effect
+    }
+    return force
+  }
+
+  /** Drops the rows whose time is over, by the server's clock. */
+  purge(nowMs: number): void {
+    const now = Math.floor(nowMs / 1000)
+    if (this.#firstDropAfter >= now) return
+    let kept = 0
+    let first = Number.POSITIVE_INFINITY
+    for (let row = 0; row < this.#size; row++) {
+      const dropAfter = this.#dropAfter[row] as number
+      if (dropAfter < now) {
+        this.#droppedUpTo = Math.max(this.#droppedUpTo, this.#seqs[row] as number)
+        continue
+      }
+      first = Math.min(first, dropAfter)
+      if (kept !== row) this.#move(row, kept)
+      kept++
+    }
+    this.#clearFrom(kept)
+    this.#size = kept
+    this.#firstDropAfter = first
+    this.#fit()
+  }
+
+  #find(prints: Int32Array, at: number): number {
+    const index = this.#index
+    const mask = index.length - 1
+    const [a, b, c] = [prints[at] as number, prints[at + 1] as number, prints[at + 2] as number]
+    const all = this.#prints
+    for (let slot = a & mask; ; slot = (slot + 1) & mask) {
+      const row = (index[slot] as number) - 1
+      if (row < 0) return -1
+      const word = row * WORDS
+      if (all[word] === a && all[word + 1] === b && all[word + 2] === c) return row
+    }
+  }
+
+  /** A new row for what is in `#probe`. */
+  #append(): number {
+    if (this.#size === this.#seqs.length) this.#resize(this.#size + (this.#size >> 3))
+    if (this.#size + 1 > this.#index.length * FULLEST) this.#reindex(this.#index.length * 2)
+    const row = this.#size++
+    this.#prints.set(this.#probe, row * WORDS)
+    this.#enter(row)
+    return row
+  }
+
+  #enter(row: number): void {
+    const mask = this.#index.length - 1
+    let slot = (this.#prints[row * WORDS] as number) & mask
+    while (this.#index[slot] !== 0) slot = (slot + 1) & mask
+    this.#index[slot] = row + 1
+  }
+
+  #move(from: number, to: number): void {
+    this.#prints.copyWithin(to * WORDS, from * WORDS, (from + 1) * WORDS)
+    this.#seqs[to] = this.#seqs[from] as number
+    this.#dropAfter[to] = this.#dropAfter[from] as number
+    this.#effects[to] = this.#effects[from] as number
+  }
+
+  #clearFrom(row: number): void {
+    this.#prints.fill(0, row * WORDS)
+    this.#seqs.fill(0, row)
+    this.#dropAfter.fill(0, row)
+    this.#effects.fill(0, row)
+  }
+
+  /** After a purge: gives back what a burst of rows took, and enters what is left anew. */
+  #fit(): void {
+    if (this.#seqs.length > FIRST_ROWS && this.#size < this.#seqs.length / 2)
+      this.#resize(Math.max(FIRST_ROWS, this.#size + (this.#size >> 3)))
+    let slots = FIRST_ROWS * 2
+    while (this.#size > slots * FULLEST) slots *= 2
+    this.#reindex(slots)
+  }
+
+  #resize(rows: number): void {
+    const kept = Math.min(rows, this.#size)
+    this.#prints = resized(this.#prints, new Int32Array(rows * WORDS), kept * WORDS)
+    this.#seqs = resized(this.#seqs, new Float64Array(rows), kept)
+    this.#dropAfter = resized(this.#dropAfter, new Uint32Array(rows), kept)
+    this.#effects = resized(this.#effects, new Uint8Array(rows), kept)
+  }
+
+  #reindex(slots: number): void {
+    this.#index = new Uint32Array(slots)
+    for (let row = 0; row < this.#size; row++) this.#enter(row)
+  }
+}
+
+/** What this version does not know makes verifiers ask: whoever wrote it knows what it means. */
+function forceOf(kind: string, effect: string): number {
+  if (effect === 'deleted') return ENDED
+  if (effect !== 'revoked') return ASK
+  return TERMINAL_KINDS.has(kind) ? ENDED : LEVEL_KINDS.has(kind) ? OLDER : ASK
+}
+
+function resized<Column extends { set(from: Column): void; subarray(from: number, to: number): unknown }>(
+  from: Column,
+  to: Column,
+  length: number,
+): Column {
+  to.set(from.subarray(0, length) as Column)
+  return to
+}
