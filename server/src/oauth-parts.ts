@@ -27,6 +27,7 @@ import {
   type OAuthPorts,
   oauthRoutes,
   type People,
+  tokenRoutes,
 } from './oauth/index.ts'
 import type { Changes } from './revocation/index.ts'
 import type { Idempotency, Storage } from './storage/index.ts'
@@ -89,6 +90,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
   }
   const engine = new LazyEngine(ports)
   oauthRoutes(server, engine, ports)
+  tokenRoutes(server, ports)
   interactionRoutes(server, engine, { ...ports, identity })
   pageRoutes(server, identity)
   userRoutes(server, identity, idempotency)

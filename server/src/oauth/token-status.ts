@@ -6,8 +6,8 @@
 import type { Provider } from 'oidc-provider'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { type ChangeMaker, coarseNetwork, isOpaqueToken } from '../kernel/index.ts'
-import type { AccessTokenClaims } from '../tokens/index.ts'
 import { type EngineClient, privilegesOf } from './client-metadata.ts'
+import { endToken } from './end-token.ts'
 import { evidence } from './evidence.ts'
 import { told } from './introspection.ts'
 import type { OAuthPorts } from './ports.ts'
@@ -99,21 +99,12 @@ async function revoke(
     ctx.body = { error: 'invalid_request', error_description: NOT_YOURS }
     return
   }
-  if (!('valid' in found)) await endToken(ports, found.claims)
+  if (!('valid' in found)) await endToken(ports, engineOf(), found.claims)
   ctx.status = 200
   ctx.body = ''
   ctx.type = 'text'
 }
 
-async function endToken({ storage, changes }: OAuthPorts, claims: AccessTokenClaims): Promise<void> {
-  const by: ChangeMaker = { type: 'system', id: 'system', network: coarseNetwork(evidence().ip) }
-  await storage.write(async (tx) => {
-    changes.record(tx, by, {
-      action: 'token.revoked',
-      tenant: claims.tenant,
-      target: { type: 'token', id: claims.jti },
-      data: { client: claims.client_id, sub: claims.sub },
-      feed: { kind: 'token', key: claims.jti, effect: 'revoked' },
-    })
-  })
+function engineOf(): ChangeMaker {
+  return { type: 'system', id: 'system', network: coarseNetwork(evidence().ip) }
 }

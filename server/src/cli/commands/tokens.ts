@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { type Command, Option } from 'commander'
 import { findJsonFault } from '../../kernel/index.ts'
 import type { Cli } from '../cli.ts'
-import { CliError, EXIT, usageError } from '../errors.ts'
+import { CliError, EXIT, type ExitCode, usageError } from '../errors.ts'
 import { explainError } from '../explain-error.ts'
 import { readSecret } from '../input/read-secret.ts'
 import { memberLines } from '../output/claims.ts'
@@ -29,15 +29,40 @@ export function define(command: Command, cli: Cli): void {
     .option('--resource <uri>', 'the API that it would be used for')
     .addOption(new Option('--offline', 'only decode; ask nobody').conflicts('resource'))
     .action(cli.action((input: string | undefined, options: InspectOptions) => inspect(cli, input, options)))
+  command
+    .command('revoke')
+    .argument('[-]', 'the token is read from a prompt or a pipe, never from here')
+    .description('End one access token everywhere, within a second.')
+    .action(cli.action((input: string | undefined) => revoke(cli, input)))
+}
+
+interface Revoked {
+  readonly revoked: boolean
+  readonly id: string | null
+}
+
+async function revoke(cli: Cli, input: string | undefined): Promise<ExitCode> {
+  const { out, io } = cli
+  refuseArgument(input, 'revoke')
+  const token = await readSecret(io, 'Token (not shown): ')
+  const answer = await call<Revoked>(await cli.client(), 'POST', '/v1/tokens/revoke', { body: { token } })
+  if (out.isJson) await out.json(answer)
+  else if (answer.revoked) await out.note(`Revoked ${answer.id}. Whoever can refresh gets another one.`)
+  else await out.note('This token is not good any more, or it never was.')
+  return answer.revoked ? EXIT.ok : EXIT.failed
+}
+
+function refuseArgument(input: string | undefined, verb: string): void {
+  if (input !== undefined && input !== '-')
+    throw usageError(
+      'A token is not taken from the arguments, which others can see.',
+      `Pipe it in: … | postern tokens ${verb} -`,
+    )
 }
 
 async function inspect(cli: Cli, input: string | undefined, options: InspectOptions): Promise<void> {
   const { out, io } = cli
-  if (input !== undefined && input !== '-')
-    throw usageError(
-      'A token is not taken from the arguments, which others can see.',
-      'Pipe it in: … | postern tokens inspect -',
-    )
+  refuseArgument(input, 'inspect')
   const token = await readSecret(io, 'Token (not shown): ')
   const { header, claims } = decodeToken(token)
   const verified = options.offline ? 'Nobody was asked.' : await ask(cli, token, options.resource)
