@@ -32,6 +32,11 @@ const ENDPOINTS: readonly Endpoint[] = [
   { path: ROUTES.code_verification, methods: ['GET', 'POST'], what: 'Where the code of a device is typed' },
   { path: `${ROUTES.code_verification}/:uid`, methods: ['GET'], what: 'Device flow, continued' },
   { path: ROUTES.pushed_authorization_request, methods: ['POST', 'OPTIONS'], what: 'PAR (RFC 9126)' },
+  {
+    path: ROUTES.registration,
+    methods: ['POST', 'OPTIONS'],
+    what: 'Registration (RFC 7591), where it is on',
+  },
   { path: ROUTES.end_session, methods: ['GET'], what: 'Logout (OpenID Connect RP-Initiated Logout)' },
   { path: `${ROUTES.end_session}/confirm`, methods: ['POST'], what: 'Logout, confirmed' },
   { path: `${ROUTES.end_session}/success`, methods: ['GET'], what: 'Logout, done' },
