@@ -65,7 +65,8 @@ export function oauthRoutes(server: FastifyInstance, lazy: LazyEngine, ports: OA
           handler: (request, reply) => hand(lazy, ports, request, reply, pathOf(request, path, base)),
         })
     }
-    for (const { path, ...endpoint } of ENDPOINTS) add(base + path, path, endpoint)
+    for (const { path, ...endpoint } of ENDPOINTS)
+      if (path !== ROUTES.registration || ports.dynamicRegistration) add(base + path, path, endpoint)
     declareRoute(scope, {
       method: 'POST',
       url: base + ROUTES.introspection,
