@@ -74,6 +74,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
   const artifacts = new Artifacts(storage, changes, rootSecret)
   const ports: OAuthPorts = {
     issuer,
+    dynamicRegistration: config.dynamicRegistration,
     rootSecret,
     storage,
     clock,

@@ -4,6 +4,7 @@
  */
 import { resealPeppers } from './api-keys/index.ts'
 import { replaceRootCheck, SYSTEM } from './bootstrap.ts'
+import { forgetSealedArtifacts } from './clients/index.ts'
 import type { Changes } from './revocation/index.ts'
 import { forgetIdempotentAnswers, type Storage, type Transaction } from './storage/index.ts'
 import { resealSigningKeys } from './tokens/index.ts'
@@ -18,7 +19,7 @@ const RESEALS: readonly (readonly [string, Reseal])[] = [
 
 /**
  * Answers how many of each were sealed anew. Throws, and changes nothing, when `oldSecret` is not the one in use.
- * Answers kept for an Idempotency-Key are forgotten: nobody can open them any more.
+ * Answers kept for an Idempotency-Key and sign-ins under way are forgotten: nobody can open them any more.
  */
 export async function resealAll(
   storage: Storage,
@@ -33,6 +34,7 @@ export async function resealAll(
     const sealed: Record<string, number> = {}
     for (const [name, reseal] of RESEALS) sealed[name] = await reseal(tx, oldSecret, newSecret)
     await forgetIdempotentAnswers(tx)
+    await forgetSealedArtifacts(tx)
     changes.record(tx, SYSTEM, {
       action: 'root_secret.rotated',
       tenant: null,

@@ -23,7 +23,11 @@ export const NOUNS: readonly Noun[] = [
   },
   { name: 'clients', summary: 'applications that use OAuth', load: () => import('./clients/index.ts') },
   { name: 'users', summary: 'people who sign in', load: () => import('./users/index.ts') },
-  { name: 'tokens', summary: 'what is in a JWT', load: () => import('./commands/tokens.ts') },
+  {
+    name: 'tokens',
+    summary: 'what is in an access token, and its end',
+    load: () => import('./commands/tokens.ts'),
+  },
   {
     name: 'signing-keys',
     summary: 'what tokens are signed with',
@@ -36,6 +40,13 @@ export const NOUNS: readonly Noun[] = [
   },
   { name: 'revoke', summary: 'end anything, at once', load: () => import('./revoke/index.ts') },
   { name: 'feed', summary: 'what verifiers are told', load: () => import('./commands/feed.ts') },
+  { name: 'login', summary: 'sign in and keep a token here', load: () => import('./commands/login.ts') },
+  { name: 'whoami', summary: 'what that token is worth', load: () => import('./commands/whoami.ts') },
+  {
+    name: 'root-secret',
+    summary: 'what everything is sealed under',
+    load: () => import('./commands/root-secret.ts'),
+  },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
   { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },

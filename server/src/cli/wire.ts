@@ -149,6 +149,7 @@ export interface WireClient {
   readonly introspects: readonly string[]
   readonly first_party: boolean
   readonly dpop_bound: boolean
+  readonly self_registered: boolean
   readonly id_token_signed_response_alg: string
   readonly jwks: { readonly keys: readonly unknown[] } | null
   readonly jwks_uri: string | null

@@ -149,6 +149,17 @@ export async function deleteGrant(tx: Transaction, grantId: string): Promise<Art
     .execute()
 }
 
+/** Those of these models; answers how many. */
+export async function deleteModels(tx: Transaction, models: readonly string[]): Promise<number> {
+  const rows = await tx
+    .over<Tables>()
+    .deleteFrom('oauth_artifacts')
+    .where('model', 'in', models)
+    .returning('id_hash')
+    .execute()
+  return rows.length
+}
+
 /** Deletes at most `limit` that have expired; rows that somebody holds are left for the next time. */
 export async function deleteExpired(tx: Transaction, nowMs: number, limit: number): Promise<number> {
   const db = tx.over<Tables>()

@@ -38,6 +38,7 @@ export async function createClient(
   changes: Changes,
   caller: Caller,
   input: ClientInput,
+  id: string = newId('cli', changes.clock),
 ): Promise<RegisteredClient> {
   const { clock } = changes
   // The position first: a revocation that commits from here on outranks the new client.
@@ -52,7 +53,7 @@ export async function createClient(
   const nowMs = clock.nowMs()
   const client: Client = {
     ...settings,
-    id: newId('cli', clock),
+    id,
     tenantId,
     kind,
     name,
@@ -197,6 +198,7 @@ function defaultsOf(kind: ClientKind, redirectUris: readonly string[]): ClientSe
     firstParty: false,
     dpopBound: false,
     idTokenAlgorithm: 'ES256',
+    selfRegistered: false,
     jwks: null,
     jwksUri: null,
     backchannelLogoutUri: null,

@@ -46,6 +46,8 @@ export interface ClientSettings {
   readonly firstParty: boolean
   /** Its access tokens are bound to a DPoP key (RFC 9449), always. */
   readonly dpopBound: boolean
+  /** By dynamic registration: it has no privileges, and its users are always asked. */
+  readonly selfRegistered: boolean
   /** What its ID tokens are signed with. */
   readonly idTokenAlgorithm: IdTokenAlgorithm
   readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | null

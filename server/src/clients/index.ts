@@ -37,6 +37,7 @@ export {
   NOTHING_CONSENTED,
   rememberConsent,
 } from './consents.ts'
+export { forgetSealedArtifacts } from './forget-sealed-artifacts.ts'
 export { getClient, listClients } from './read-clients.ts'
 export { clientRoutes } from './routes.ts'
 export { findClient } from './store.ts'

@@ -121,6 +121,7 @@ function toRow(
     firstParty: client.firstParty,
     dpopBound: client.dpopBound,
     idTokenAlgorithm: client.idTokenAlgorithm,
+    selfRegistered: client.selfRegistered,
     jwks: client.jwks,
     jwksUri: client.jwksUri,
     backchannelLogoutUri: client.backchannelLogoutUri,
@@ -134,14 +135,16 @@ function toRow(
   }
 }
 
-/** As stored: clients from before it could be chosen have no algorithm. */
-type Settings = Omit<ClientSettings, 'idTokenAlgorithm'> & Partial<Pick<ClientSettings, 'idTokenAlgorithm'>>
+/** As stored: clients from before these could be chosen do not have them. */
+type Later = 'idTokenAlgorithm' | 'selfRegistered'
+type Settings = Omit<ClientSettings, Later> & Partial<Pick<ClientSettings, Later>>
 
 function fromRow(row: ClientTable): Client {
   const settings = JSON.parse(row.settings) as Settings
   return {
     ...settings,
     idTokenAlgorithm: settings.idTokenAlgorithm ?? 'ES256',
+    selfRegistered: settings.selfRegistered ?? false,
     id: row.id,
     tenantId: row.tenant_id,
     kind: row.kind as ClientKind,

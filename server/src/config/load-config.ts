@@ -29,6 +29,8 @@ export interface Config {
   /** CIDR blocks, checked. */
   readonly trustedProxies: readonly string[]
   readonly insecure: boolean
+  /** Whether anybody may register an OAuth client. */
+  readonly dynamicRegistration: boolean
   readonly workers: number
   readonly logLevel: string
   readonly logFormat: 'json' | 'pretty'
@@ -69,6 +71,7 @@ export function loadConfig(
     tls: hasTls ? Object.freeze({ certFile: certFile ?? '', keyFile: keyFile ?? '' }) : undefined,
     trustedProxies: read('trusted_proxies', parse.parseCidrList),
     insecure: read('insecure', parse.parseFlag),
+    dynamicRegistration: read('dynamic_registration', parse.parseFlag),
     workers: read('workers', rangeOf('workers')),
     logLevel: read('log_level', choiceOf('log_level')),
     logFormat: logFormat === 'pretty' || (logFormat === 'auto' && terminal) ? 'pretty' : 'json',

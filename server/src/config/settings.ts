@@ -85,6 +85,12 @@ export const SETTINGS = [
     doc: 'Allows plain http beyond loopback, where anyone on the way can read credentials; for tests only.',
   },
   {
+    name: 'dynamic_registration',
+    kind: { is: 'flag' },
+    default: 'false',
+    doc: 'Lets anybody register an OAuth client (RFC 7591), which acts for users alone; clients described by their own document need no registration.',
+  },
+  {
     name: 'workers',
     kind: { is: 'integer', from: 1, to: 64 },
     default: '1',

@@ -2,20 +2,24 @@
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { type Artifacts, findClient } from '../clients/index.ts'
 import type { Clock } from '../kernel/index.ts'
+import type { TokenBuckets } from '../limits/index.ts'
+import type { Changes } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { toMetadata } from './client-metadata.ts'
 import { evidence, evidenceIfAny } from './evidence.ts'
 import { PresentedTwice } from './refresh-grace.ts'
+import { register } from './registration.ts'
 
 export interface AdapterPorts {
   readonly storage: Storage
   readonly clock: Clock
   readonly artifacts: Artifacts
+  readonly changes: Changes
+  readonly registrations: TokenBuckets
 }
 
 export function adapterFactory(ports: AdapterPorts): (model: string) => Adapter {
-  return (model) =>
-    model === 'Client' ? new ClientAdapter(ports.storage) : new ArtifactAdapter(ports, model)
+  return (model) => (model === 'Client' ? new ClientAdapter(ports) : new ArtifactAdapter(ports, model))
 }
 
 class ArtifactAdapter implements Adapter {
@@ -80,23 +84,24 @@ class ArtifactAdapter implements Adapter {
 
 /** Read from the primary each time: a client that was disabled a moment ago is not found. */
 class ClientAdapter implements Adapter {
-  readonly #storage: Storage
+  readonly #ports: AdapterPorts
 
-  constructor(storage: Storage) {
-    this.#storage = storage
+  constructor(ports: AdapterPorts) {
+    this.#ports = ports
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     if (!id.startsWith('cli_')) return undefined
-    const client = await findClient(this.#storage, id)
+    const client = await findClient(this.#ports.storage, id)
     return client && client.disabledAtMs === null ? (toMetadata(client) as AdapterPayload) : undefined
   }
 
   async findByUid(): Promise<undefined> {}
   async findByUserCode(): Promise<undefined> {}
 
-  async upsert(): Promise<void> {
-    throw new errors.InvalidRequest('clients are registered by operators')
+  /** Only where the deployment has dynamic registration: otherwise the engine never comes here. */
+  async upsert(id: string, metadata: AdapterPayload): Promise<void> {
+    await register(this.#ports, this.#ports.registrations, id, metadata)
   }
   async destroy(): Promise<void> {
     throw new errors.InvalidRequest('clients are deleted by operators')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -132,6 +132,6 @@ async function challengeOf(verifier: string): Promise<string> {
   return Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(verifier))).toString('base64url')
 }
 
-function serveApplication(_request: unknown, response: import('node:http').ServerResponse): void {
+function serveApplication(_request: unknown, response: ServerResponse): void {
   response.setHeader('content-type', 'text/html').end('<!doctype html><title>application</title>')
 }

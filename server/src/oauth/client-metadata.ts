@@ -62,7 +62,8 @@ export function toMetadata(client: Client): AllClientMetadata {
       backchannel_logout_uri: client.backchannelLogoutUri,
       backchannel_logout_session_required: true,
     }),
-    [PRIVILEGES]: privileges,
+    // Whoever registered itself asks like a stranger, and gets what its user allows.
+    ...(!client.selfRegistered && { [PRIVILEGES]: privileges }),
   }
 }
 
@@ -80,6 +81,12 @@ export function stripPrivileges(ctx: unknown, metadata: Record<string, unknown>)
   delete metadata[PRIVILEGES]
   // What a stranger calls a scope says nothing; what a user allows does.
   delete metadata['scope']
+  // A secret that anybody gets for the asking proves nothing.
+  if (metadata['token_endpoint_auth_method'] !== 'private_key_jwt') {
+    metadata['token_endpoint_auth_method'] = 'none'
+    delete metadata['client_secret']
+    delete metadata['client_secret_expires_at']
+  }
   const grantTypes = metadata['grant_types']
   if (Array.isArray(grantTypes))
     metadata['grant_types'] = grantTypes.filter((type) => SELF_DESCRIBED_GRANTS.has(String(type)))

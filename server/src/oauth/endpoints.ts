@@ -11,6 +11,7 @@ export const ROUTES = {
   code_verification: '/device',
   pushed_authorization_request: '/par',
   end_session: '/session/end',
+  registration: '/register',
 } as const
 
 /** Where the issuer has a path, everything is under it. */

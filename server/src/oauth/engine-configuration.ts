@@ -1,6 +1,6 @@
 /** How the engine is set up: what is on, what is refused, how long things live. See decisions/008-oidc-provider.md. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
-import { deriveKey } from '../kernel/index.ts'
+import { deriveKey, newId } from '../kernel/index.ts'
 import { ID_TOKEN_ALGORITHMS } from '../clients/index.ts'
 import { TokenBuckets } from '../limits/index.ts'
 import { adapterFactory } from './adapter.ts'
@@ -15,6 +15,7 @@ import { logoutPages, renderError } from './engine-pages.ts'
 import { basePath, ROUTES } from './endpoints.ts'
 import type { OAuthPorts } from './ports.ts'
 import { OPENID_SCOPES, resourceIndicators } from './resource-servers.ts'
+import { REGISTRATIONS } from './registration.ts'
 import { signInStillGood } from './sign-in-still-good.ts'
 import { strongEnough } from './step-up.ts'
 import { mayIntrospect, mayRevoke } from './token-status.ts'
@@ -34,7 +35,7 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
   const documentFetches = new TokenBuckets(DOCUMENT_FETCHES, clock)
 
   return {
-    adapter: adapterFactory(ports),
+    adapter: adapterFactory({ ...ports, registrations: new TokenBuckets(REGISTRATIONS, clock) }),
     jwks: { keys: ports.signingKeys.privateJwks() as never },
     routes: { ...ROUTES },
     responseTypes: ['code'],
@@ -118,7 +119,12 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
       userinfo: { enabled: true },
       rpInitiatedLogout: { enabled: true, ...logoutPages(issuer) },
       backchannelLogout: { enabled: true },
-      registration: { enabled: false },
+      registration: {
+        enabled: ports.dynamicRegistration,
+        initialAccessToken: false,
+        issueRegistrationAccessToken: false,
+        idFactory: () => newId('cli', clock),
+      },
       clientIdMetadataDocument: {
         enabled: true,
         ack: 'draft-02',

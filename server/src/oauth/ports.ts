@@ -18,6 +18,8 @@ export interface Credentials {
 
 export interface OAuthPorts {
   readonly issuer: string
+  /** Whether anybody may register a client (RFC 7591). */
+  readonly dynamicRegistration: boolean
   readonly rootSecret: string
   readonly storage: Storage
   readonly clock: Clock

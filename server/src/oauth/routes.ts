@@ -32,6 +32,11 @@ const ENDPOINTS: readonly Endpoint[] = [
   { path: ROUTES.code_verification, methods: ['GET', 'POST'], what: 'Where the code of a device is typed' },
   { path: `${ROUTES.code_verification}/:uid`, methods: ['GET'], what: 'Device flow, continued' },
   { path: ROUTES.pushed_authorization_request, methods: ['POST', 'OPTIONS'], what: 'PAR (RFC 9126)' },
+  {
+    path: ROUTES.registration,
+    methods: ['POST', 'OPTIONS'],
+    what: 'Registration (RFC 7591), where it is on',
+  },
   { path: ROUTES.end_session, methods: ['GET'], what: 'Logout (OpenID Connect RP-Initiated Logout)' },
   { path: `${ROUTES.end_session}/confirm`, methods: ['POST'], what: 'Logout, confirmed' },
   { path: `${ROUTES.end_session}/success`, methods: ['GET'], what: 'Logout, done' },
@@ -60,7 +65,8 @@ export function oauthRoutes(server: FastifyInstance, lazy: LazyEngine, ports: OA
           handler: (request, reply) => hand(lazy, ports, request, reply, pathOf(request, path, base)),
         })
     }
-    for (const { path, ...endpoint } of ENDPOINTS) add(base + path, path, endpoint)
+    for (const { path, ...endpoint } of ENDPOINTS)
+      if (path !== ROUTES.registration || ports.dynamicRegistration) add(base + path, path, endpoint)
     declareRoute(scope, {
       method: 'POST',
       url: base + ROUTES.introspection,

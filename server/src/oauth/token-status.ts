@@ -6,7 +6,7 @@
 import type { Provider } from 'oidc-provider'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { type ChangeMaker, coarseNetwork, isOpaqueToken } from '../kernel/index.ts'
-import { type AccessTokenClaims, revokeToken } from '../tokens/index.ts'
+import { revokeToken } from '../tokens/index.ts'
 import { type EngineClient, privilegesOf } from './client-metadata.ts'
 import { evidence } from './evidence.ts'
 import { told } from './introspection.ts'
@@ -99,14 +99,17 @@ async function revoke(
     ctx.body = { error: 'invalid_request', error_description: NOT_YOURS }
     return
   }
-  if (!('valid' in found)) await endToken(ports, found.claims)
+  if (!('valid' in found)) {
+    const { jti, tenant, client_id: client, sub } = found.claims
+    await ports.storage.write(async (tx) =>
+      revokeToken(tx, ports.changes, engineOf(), { jti, tenant, data: { client, sub } }),
+    )
+  }
   ctx.status = 200
   ctx.body = ''
   ctx.type = 'text'
 }
 
-async function endToken({ storage, changes }: OAuthPorts, claims: AccessTokenClaims): Promise<void> {
-  const by: ChangeMaker = { type: 'system', id: 'system', network: coarseNetwork(evidence().ip) }
-  const { jti, tenant, client_id: client, sub } = claims
-  await storage.write(async (tx) => revokeToken(tx, changes, by, { jti, tenant, data: { client, sub } }))
+function engineOf(): ChangeMaker {
+  return { type: 'system', id: 'system', network: coarseNetwork(evidence().ip) }
 }

@@ -29,6 +29,7 @@ export async function printClient({ out }: Cli, client: WireClient): Promise<voi
   await out.card([
     ['id', client.id],
     ['name', client.name],
+    ['registered', client.self_registered ? { text: 'by itself', style: 'warn' } : undefined],
     ['kind', client.kind],
     ['tenant', client.tenant ?? 'all'],
     ['status', status(client)],

@@ -29,15 +29,45 @@ export function define(command: Command, cli: Cli): void {
     .option('--resource <uri>', 'the API that it would be used for')
     .addOption(new Option('--offline', 'only decode; ask nobody').conflicts('resource'))
     .action(cli.action((input: string | undefined, options: InspectOptions) => inspect(cli, input, options)))
+  command
+    .command('revoke')
+    .argument('[-]', 'the token is read from a prompt or a pipe, never from here')
+    .description('End one access token everywhere, within a second.')
+    .action(cli.action((input: string | undefined) => revoke(cli, input)))
+}
+
+interface Revoked {
+  readonly targets: readonly { readonly id: string; readonly status: string }[]
+}
+
+/** The short form of `postern revoke token`: no questions, one token. */
+async function revoke(cli: Cli, input: string | undefined): Promise<void> {
+  const { out, io } = cli
+  refuseArgument(input, 'revoke')
+  const token = await readSecret(io, 'Token (not shown): ')
+  const answer = await call<Revoked>(await cli.client(), 'POST', '/v1/revocations', {
+    body: { targets: [{ kind: 'token', token }] },
+  })
+  if (out.isJson) return out.json(answer)
+  const [ended] = answer.targets
+  await out.note(
+    ended?.status === 'revoked'
+      ? `Revoked ${ended.id}. Whoever can refresh gets another one.`
+      : 'This token had been revoked before.',
+  )
+}
+
+function refuseArgument(input: string | undefined, verb: string): void {
+  if (input !== undefined && input !== '-')
+    throw usageError(
+      'A token is not taken from the arguments, which others can see.',
+      `Pipe it in: … | postern tokens ${verb} -`,
+    )
 }
 
 async function inspect(cli: Cli, input: string | undefined, options: InspectOptions): Promise<void> {
   const { out, io } = cli
-  if (input !== undefined && input !== '-')
-    throw usageError(
-      'A token is not taken from the arguments, which others can see.',
-      'Pipe it in: … | postern tokens inspect -',
-    )
+  refuseArgument(input, 'inspect')
   const token = await readSecret(io, 'Token (not shown): ')
   const { header, claims } = decodeToken(token)
   const verified = options.offline ? 'Nobody was asked.' : await ask(cli, token, options.resource)
