@@ -135,6 +135,8 @@ export class Answers {
       if (!answer.valid || answer.position === UNKNOWN) return answer
       if (!rows.touchedSince(answer.prints, answer.position)) return answer
       if (rows.hasEnded(answer.prints)) return denial('revoked')
+      // A proof is good for one question.
+      if (question.proof) break
       if (pauseMs) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve))
     }
     return denial('unavailable', { retryAfterSeconds: 1 })

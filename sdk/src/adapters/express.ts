@@ -9,6 +9,7 @@ import type { Principal, Result } from '../principal.ts'
 import type { Verifier } from '../verifier.ts'
 import {
   admission,
+  demandsOf,
   noPrincipal,
   parseScopes,
   type GuardOptions,
@@ -44,18 +45,18 @@ export type ExpressGuard = (
  * The caller's address is `req.ip`, which follows Express's setting `trust proxy`.
  */
 export function createGuard(verifier: Verifier, options: GuardOptions<ExpressRequest> = {}): ExpressGuard {
-  return (routeScopes, { optional = false } = {}) => {
-    const scopes = parseScopes(routeScopes)
+  return (routeScopes, route = {}) => {
+    const demands = demandsOf(parseScopes(routeScopes), route)
     return (request, response, next) => {
       const settle = (result: Result) => {
-        const outcome = admission(verifier, result, optional, options.realm)
+        const outcome = admission(verifier, result, route.optional ?? false, options.realm)
         if (!outcome.admitted) return sendRefusal(response, outcome.refusal)
         if (outcome.principal) request.principal = outcome.principal
         next()
       }
-      const { headers, rawHeaders, originalUrl: url } = request
+      const { method, headers, rawHeaders, originalUrl: url } = request
       const ip = options.clientIp ? options.clientIp(request) : request.ip
-      const result = verifier.verify({ headers, rawHeaders, url }, { scopes, ip })
+      const result = verifier.verify({ method, headers, rawHeaders, url }, { ...demands, ip })
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }

@@ -7,7 +7,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Principal } from '../principal.ts'
 import type { Verifier } from '../verifier.ts'
-import { admission, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
+import { admission, demandsOf, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
 
 /** What `c.get('principal')` has behind a guard, and behind an optional one. */
 type Guarded = { Variables: { principal: Principal } }
@@ -24,11 +24,11 @@ export interface HonoGuard {
  * Hono has no notion of the caller's address: without `clientIp`, a key that is bound to networks is refused.
  */
 export function createGuard(verifier: Verifier, options: GuardOptions<Context> = {}): HonoGuard {
-  return (routeScopes?: Scopes, { optional = false }: RouteOptions = {}): MiddlewareHandler => {
-    const scopes = parseScopes(routeScopes)
+  return (routeScopes?: Scopes, route: RouteOptions = {}): MiddlewareHandler => {
+    const demands = demandsOf(parseScopes(routeScopes), route)
     return async (c, next) => {
-      const result = await verifier.verify(c.req.raw, { scopes, ip: options.clientIp?.(c) })
-      const outcome = admission(verifier, result, optional, options.realm)
+      const result = await verifier.verify(c.req.raw, { ...demands, ip: options.clientIp?.(c) })
+      const outcome = admission(verifier, result, route.optional ?? false, options.realm)
       if (!outcome.admitted) {
         const { status, headers, body } = outcome.refusal
         return c.body(JSON.stringify(body), status as 401, headers)

@@ -6,7 +6,7 @@
 import type { NodeRequest } from '../presented.ts'
 import type { Principal, Result } from '../principal.ts'
 import type { Verifier } from '../verifier.ts'
-import { admission, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
+import { admission, demandsOf, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
 import { sendRefusal, type NodeResponse } from './node-response.ts'
 
 /** What is used of Node's `IncomingMessage`. */
@@ -42,7 +42,7 @@ export function protect<Request extends NodeHttpRequest, Response extends NodeRe
   handler: Handler<Request, Response, never>,
   options: ProtectOptions<Request> = {},
 ): (request: Request, response: Response) => unknown {
-  const scopes = parseScopes(options.scopes)
+  const demands = demandsOf(parseScopes(options.scopes), options)
   return (request, response) => {
     const settle = (result: Result) => {
       const outcome = admission(verifier, result, options.optional ?? false, options.realm)
@@ -50,7 +50,7 @@ export function protect<Request extends NodeHttpRequest, Response extends NodeRe
       return sendRefusal(response, outcome.refusal)
     }
     const ip = options.clientIp ? options.clientIp(request) : request.socket.remoteAddress
-    const result = verifier.verify(request, { scopes, ip })
+    const result = verifier.verify(request, { ...demands, ip })
     return result instanceof Promise ? result.then(settle) : settle(result)
   }
 }
