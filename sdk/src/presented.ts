@@ -47,7 +47,8 @@ export function presentedCredential(
   const [value, second] = [authorization, key, legacy].filter((found) => found !== undefined)
   if (value === undefined) return denial('missing')
   if (second !== undefined || value.includes(',')) return denial('multiple_credentials')
-  if (authorization !== undefined && /^dpop /i.test(authorization)) return dpopCredential(request, authorization)
+  if (authorization !== undefined && /^dpop /i.test(authorization))
+    return dpopCredential(request, authorization)
   const text = authorization === undefined ? value : bearerToken(value)
   if (typeof text !== 'string') return text
   return text === '' || text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text

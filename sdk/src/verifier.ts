@@ -130,7 +130,8 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
   function readRequest(request: CredentialRequest): string | DpopCredential | Denial {
     const presented = presentedCredential(request, config.legacyHeader)
     const url = request.url ?? ''
-    const text = typeof presented === 'string' ? presented : 'token' in presented ? presented.token : undefined
+    const text =
+      typeof presented === 'string' ? presented : 'token' in presented ? presented.token : undefined
     const exposed = exposedCredential(url, text)
     if (exposed === undefined) return presented
     void report(exposed, url)
@@ -146,7 +147,8 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
   function decide(asked: Asked, digest: string): Result | Promise<Result> {
     const nowMs = clock.monotonicMs()
     const byFeed = nowMs < knowledge.servesUntilMs
-    if (!byFeed && asked.whenDegraded !== undefined && isDegraded(nowMs)) return decideDegraded(asked, digest, nowMs)
+    if (!byFeed && asked.whenDegraded !== undefined && isDegraded(nowMs))
+      return decideDegraded(asked, digest, nowMs)
     const known = recall(digest, nowMs, byFeed)
     if (known) return known.valid ? judgeRequest(known, asked, nowMs) : known
     return decideAnew(asked, digest, byFeed)

@@ -108,10 +108,16 @@ test('asks for the sign-in that a route needs, and says what it asked', async ()
   const { verifier, issuer } = await setUp()
   const signedIn = Math.floor(issuer.clock.nowMs() / 1000) - 100
   const { text } = await issuer.issueToken({ claims: { acr: 'high', auth_time: signedIn } })
-  assert.equal(await code(verifier.verify(text, { acrValues: ['higher', 'high'], maxAgeSeconds: 100 })), 'valid')
+  assert.equal(
+    await code(verifier.verify(text, { acrValues: ['higher', 'high'], maxAgeSeconds: 100 })),
+    'valid',
+  )
   const refused = await verifier.verify(text, { acrValues: ['higher'], maxAgeSeconds: 99 })
   assert.ok(!refused.valid)
   assert.equal(refused.code, 'insufficient_authentication')
   assert.deepEqual([refused.acrValues, refused.maxAgeSeconds], [['higher'], 99])
-  assert.equal(await code(verifier.verify(issuer.issueKey().text, { maxAgeSeconds: 10 })), 'insufficient_authentication')
+  assert.equal(
+    await code(verifier.verify(issuer.issueKey().text, { maxAgeSeconds: 10 })),
+    'insufficient_authentication',
+  )
 })

@@ -25,7 +25,8 @@ function bothForms(fields: Fields): CredentialRequest[] {
 function expectEach(fields: Fields, expected: string, legacyHeader?: string): void {
   for (const request of bothForms(fields)) {
     const found = presentedCredential(request, legacyHeader)
-    const said = typeof found === 'string' ? found : 'token' in found ? `${found.token} ${found.dpop}` : found.code
+    const said =
+      typeof found === 'string' ? found : 'token' in found ? `${found.token} ${found.dpop}` : found.code
     assert.equal(said, expected, JSON.stringify(fields))
   }
 }

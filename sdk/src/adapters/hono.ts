@@ -7,7 +7,14 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Principal } from '../principal.ts'
 import type { Verifier } from '../verifier.ts'
-import { admission, demandsOf, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
+import {
+  admission,
+  demandsOf,
+  parseScopes,
+  type GuardOptions,
+  type RouteOptions,
+  type Scopes,
+} from './guard-options.ts'
 
 /** What `c.get('principal')` has behind a guard, and behind an optional one. */
 type Guarded = { Variables: { principal: Principal } }

@@ -6,7 +6,14 @@
 import type { NodeRequest } from '../presented.ts'
 import type { Principal, Result } from '../principal.ts'
 import type { Verifier } from '../verifier.ts'
-import { admission, demandsOf, parseScopes, type GuardOptions, type RouteOptions, type Scopes } from './guard-options.ts'
+import {
+  admission,
+  demandsOf,
+  parseScopes,
+  type GuardOptions,
+  type RouteOptions,
+  type Scopes,
+} from './guard-options.ts'
 import { sendRefusal, type NodeResponse } from './node-response.ts'
 
 /** What is used of Node's `IncomingMessage`. */

@@ -250,7 +250,11 @@ export class FeedClient {
   async #fetchKeys(): Promise<void> {
     // Without a tag the answer has the keys. Its rows are left alone: those are told in order elsewhere.
     const path = `events?after=${this.knowledge.position}&wait=0`
-    const events: Events | { readonly reset: true } | Failure = await this.#aside(POLL_TIMEOUT_MS, path, parseEvents)
+    const events: Events | { readonly reset: true } | Failure = await this.#aside(
+      POLL_TIMEOUT_MS,
+      path,
+      parseEvents,
+    )
     if ('rows' in events && events.keys) await this.#adoptKeys(events.keys)
   }
 
@@ -327,7 +331,8 @@ export class FeedClient {
   }
 
   #warn(failure: string): void {
-    for (const follower of this.#followers) follower.onWarning(`Postern's feed cannot be followed: ${failure}`)
+    for (const follower of this.#followers)
+      follower.onWarning(`Postern's feed cannot be followed: ${failure}`)
   }
 
   #sleep(ms: number): Promise<void> {

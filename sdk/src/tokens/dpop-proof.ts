@@ -41,7 +41,8 @@ export async function checkDpopProof(
   const jws = splitCompactJws(text)
   const header = jws && readProofHeader(jws.header)
   if (!jws || !header) return undefined
-  if (typeof header['typ'] !== 'string' || !/^(application\/)?dpop\+jwt$/i.test(header['typ'])) return undefined
+  if (typeof header['typ'] !== 'string' || !/^(application\/)?dpop\+jwt$/i.test(header['typ']))
+    return undefined
   const jwk = publicMembers(header['jwk'])
   // Before the signature: another key's proof costs no more than a hash.
   if (!jwk || (await thumbprint(jwk)) !== expected.jkt) return undefined
@@ -83,7 +84,9 @@ const MAKING: Readonly<Record<string, readonly string[]>> = {
 async function thumbprint(jwk: Jwk): Promise<string | undefined> {
   const names = MAKING[jwk['kty'] as string]
   if (!names?.every((name) => jwk[name] !== undefined)) return undefined
-  return base64urlOfHex(await digestOf(JSON.stringify(Object.fromEntries(names.map((name) => [name, jwk[name]])))))
+  return base64urlOfHex(
+    await digestOf(JSON.stringify(Object.fromEntries(names.map((name) => [name, jwk[name]])))),
+  )
 }
 
 function base64urlOfHex(hex: string): string {

@@ -106,8 +106,7 @@ function judgeVerified(judge: TokenJudge, verified: VerifiedToken | Denial): Jud
     prints,
     position: knowledge.position,
     revision: rows.revision,
-    untilMs:
-      monotonicMs + Math.min(judge.longestMs, about.cacheSeconds * 1000, claims.exp * 1000 - nowMs),
+    untilMs: monotonicMs + Math.min(judge.longestMs, about.cacheSeconds * 1000, claims.exp * 1000 - nowMs),
     // Without the feed nobody knows whether it has ended: the server is asked.
     aloneUntilMs: Number.NEGATIVE_INFINITY,
   }

@@ -31,7 +31,8 @@ function importOne(
 ): VerificationKey | undefined | Promise<VerificationKey | undefined> {
   const { kid, alg, use } = jwk
   // The server names the algorithm of each key; without it a token could choose.
-  if (typeof kid !== 'string' || !isJwsAlgorithm(alg) || (use !== undefined && use !== 'sig')) return undefined
+  if (typeof kid !== 'string' || !isJwsAlgorithm(alg) || (use !== undefined && use !== 'sig'))
+    return undefined
   const known = held.get(kid)
   // A `kid` is made from its key, so it never means another one later.
   if (known?.alg === alg) return known

@@ -131,7 +131,14 @@ export function feedRoutes(server: FastifyInstance, ports: FeedRoutes): () => nu
       reply.header('etag', etag)
       if (request.headers['if-none-match'] === etag) return reply.status(304).send()
       const { epoch, head } = rows
-      const start = { epoch, head, now: clock.nowMs(), age_ms: ageMs, issuer: ports.issuer, tenant: caller.tenant }
+      const start = {
+        epoch,
+        head,
+        now: clock.nowMs(),
+        age_ms: ageMs,
+        issuer: ports.issuer,
+        tenant: caller.tenant,
+      }
       const opening = Buffer.from(
         `${JSON.stringify(start).slice(0, -1)},"resources":${wire},"jwks":${jwks},"rows":[`,
       )
