@@ -60,7 +60,7 @@ export const TEST_TENANT = 'ten_0000000000000000000001'
 const SERVER = 'https://postern.test'
 const ISSUER = SERVER
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-const TERMINAL_KINDS = ['token', 'api_key', 'session', 'grant', 'signing_key', 'proof_key']
+const TERMINAL_KINDS = new Set(['token', 'api_key', 'session', 'grant', 'signing_key', 'proof_key'])
 
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   const clock = new TestClock()
@@ -266,7 +266,7 @@ export class TestIssuer {
 
 function ends({ kind, key, effect, seq }: TestRow, refs: readonly string[], rsn: number): boolean {
   if (!refs.includes(`${kind}:${key}`) || effect === 'changed') return false
-  return effect === 'deleted' || TERMINAL_KINDS.includes(kind) || seq > rsn
+  return effect === 'deleted' || TERMINAL_KINDS.has(kind) || seq > rsn
 }
 
 function encoded(text: string): string {
