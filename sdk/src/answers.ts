@@ -137,7 +137,7 @@ export class Answers {
       if (rows.hasEnded(answer.prints)) return denial('revoked')
       // A proof is good for one question.
       if (question.proof) break
-      if (pauseMs) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve))
+      if (pauseMs) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve, 'awaited'))
     }
     return denial('unavailable', { retryAfterSeconds: 1 })
   }

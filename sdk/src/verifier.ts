@@ -309,7 +309,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
           cancel()
           resolve(state() === 'live')
         }
-        const cancel = clock.after(timeoutMs, settle)
+        const cancel = clock.after(timeoutMs, settle, 'awaited')
         waiting.add(settle)
       })
     },
