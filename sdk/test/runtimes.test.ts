@@ -52,8 +52,15 @@ test('an open stream keeps no program alive', async (t) => {
     if (request.url?.startsWith('/v1/feed/snapshot'))
       response.end(
         JSON.stringify({
-          ...{ epoch: 'e', head: 1, now: Date.now(), age_ms: 0, issuer: 'https://i.example', tenant: null },
-          ...{ resources: [], jwks: { keys: [] }, rows: [] },
+          epoch: 'e',
+          head: 1,
+          now: Date.now(),
+          age_ms: 0,
+          issuer: 'https://i.example',
+          tenant: null,
+          resources: [],
+          jwks: { keys: [] },
+          rows: [],
         }),
       )
     else response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': feed\n\n')
