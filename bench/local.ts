@@ -199,5 +199,7 @@ async function publicKeyOf(issuer: string): Promise<KeyObject> {
 }
 
 function fail(result?: unknown, verifier?: Verifier): never {
-  throw new Error(`A good credential was refused: ${JSON.stringify(result)}, ${JSON.stringify(verifier?.status())}`)
+  throw new Error(
+    `A good credential was refused: ${JSON.stringify(result)}, ${JSON.stringify(verifier?.status())}`,
+  )
 }

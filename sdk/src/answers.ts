@@ -135,7 +135,9 @@ export class Answers {
       if (!answer.valid || answer.position === UNKNOWN) return answer
       if (!rows.touchedSince(answer.prints, answer.position)) return answer
       if (rows.hasEnded(answer.prints)) return denial('revoked')
-      if (pauseMs) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve))
+      // A proof is good for one question.
+      if (question.proof) break
+      if (pauseMs) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve, 'awaited'))
     }
     return denial('unavailable', { retryAfterSeconds: 1 })
   }

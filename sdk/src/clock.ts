@@ -4,8 +4,8 @@ export interface Clock {
   nowMs(): number
   /** Milliseconds since an arbitrary point. Never goes back, and counts the time that a machine slept. */
   monotonicMs(): number
-  /** Calls `act` later, and answers what calls it off. A process does not stay alive for it. */
-  after(ms: number, act: () => void): () => void
+  /** Calls `act` later, and answers what calls it off. A process stays alive for it only where somebody waits. */
+  after(ms: number, act: () => void, awaited?: 'awaited'): () => void
 }
 
 /** A wall clock that gains this much on the monotonic one in a single step: the machine slept, or its clock was set. */
@@ -35,9 +35,9 @@ export const systemClock: Clock = {
     () => Date.now(),
     () => performance.now(),
   ),
-  after(ms, act) {
+  after(ms, act, awaited) {
     const timer: unknown = setTimeout(act, ms)
-    unref(timer)
+    if (!awaited) unref(timer)
     return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0])
   },
 }

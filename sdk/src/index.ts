@@ -9,15 +9,16 @@ import { parseOptions, type VerifierOptions } from './options.ts'
 import { buildVerifier, type Verifier } from './verifier.ts'
 
 /**
- * Makes a verifier for one API. Make one per process and keep it: it holds the cache.
+ * Makes a verifier for one API. Make one per process and keep it: it holds what is known.
  *
- * Throws a TypeError when the options cannot work. It asks nobody yet: a wrong credential or an unreachable server
- * shows at the first `verify()`, as the Denial `unavailable` and a warning.
+ * Throws a TypeError when the options cannot work. It asks nobody yet: the first `verify()` connects to the feed, or
+ * `ready()` before it. A wrong credential or an unreachable server shows then, as a warning, and as `unavailable`.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   return buildVerifier(parseOptions(options), systemClock)
 }
 
+export type { FeedState } from './feed/knowledge.ts'
 export { DENIALS, type Denial, type DenialCode } from './denial.ts'
 export type { VerifierOptions } from './options.ts'
 export type { CredentialRequest, NodeRequest, WebRequest } from './presented.ts'
@@ -31,4 +32,4 @@ export {
   type ResourceMetadata,
 } from './protected-resource.ts'
 export { refusal, type Problem, type Refusal, type RefusalOptions } from './refusal.ts'
-export type { Verifier, VerifyOptions } from './verifier.ts'
+export type { Verifier, VerifierStatus, VerifyOptions, WhenDegraded } from './verifier.ts'

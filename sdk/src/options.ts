@@ -17,6 +17,12 @@ export interface VerifierOptions {
   readonly tenant?: string
   /** Which keys to accept. Default `live`. */
   readonly environment?: Environment | 'any'
+  /**
+   * Where callers reach this API, with the path that a proxy takes off, if any. DPoP proofs are made for this URL. Default:
+   * the origin of `resource`. What a request says of its own host is never believed: callers write `Host` and
+   * `X-Forwarded-*`.
+   */
+  readonly publicUrl?: string
   /** A further header to read a credential from, beside `Authorization` and `X-API-Key`. */
   readonly legacyHeader?: string
   /**
@@ -51,6 +57,8 @@ export interface Config {
   readonly resource: string
   readonly tenant: string | undefined
   readonly environment: Environment | 'any'
+  /** Without a slash at its end; undefined: no proof can be made for this API. */
+  readonly publicUrl: string | undefined
   readonly legacyHeader: string | undefined
   readonly live: boolean
   /** Without the feed. */
@@ -75,6 +83,7 @@ export function parseOptions(options: VerifierOptions): Config {
     resource: resourceUri(options.resource),
     tenant: tenantId(options.tenant),
     environment: environment(options.environment),
+    publicUrl: publicUrl(options.publicUrl, options.resource),
     legacyHeader: headerName(options.legacyHeader),
     live: flag('live', options.live) ?? true,
     cacheMs: number('cacheSeconds', options.cacheSeconds ?? 5, 0, 3600) * 1000,
@@ -130,6 +139,18 @@ function resourceUri(resource: unknown): string {
   throw new TypeError(
     'createVerifier: resource must be the URI under which this API is registered, such as "https://api.example.com".',
   )
+}
+
+function publicUrl(given: unknown, resource: string): string | undefined {
+  try {
+    const url = new URL(String(given ?? resource))
+    if (/^https?:$/.test(url.protocol))
+      return given === undefined ? url.origin : `${url.origin}${url.pathname.replace(/\/+$/, '')}`
+  } catch {
+    // Said below.
+  }
+  if (given === undefined) return undefined
+  throw new TypeError('createVerifier: publicUrl must be an http URL, such as "https://api.example.com".')
 }
 
 function tenantId(tenant: unknown): string | undefined {

@@ -9,6 +9,7 @@ import { MAX_CREDENTIAL_LENGTH } from './key-format.ts'
 /** A web `Request`, or what looks like one. `url` may be a path. */
 export interface WebRequest {
   readonly url: string
+  readonly method?: string
   readonly headers: { get(name: string): string | null }
 }
 
@@ -16,6 +17,7 @@ export interface WebRequest {
 export interface NodeRequest {
   /** Path and query as they came, before a router cut anything off. */
   readonly url?: string | undefined
+  readonly method?: string | undefined
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   /** Names and values in turn. Node's `headers` drops a repeated `Authorization`; this is where it still shows. */
@@ -24,10 +26,19 @@ export interface NodeRequest {
 
 export type CredentialRequest = WebRequest | NodeRequest
 
-const OTHER_SCHEMES: ReadonlySet<string> = new Set(['basic', 'dpop', 'negotiate'])
+const OTHER_SCHEMES: ReadonlySet<string> = new Set(['basic', 'negotiate'])
+
+/** A token presented as `Authorization: DPoP` (RFC 9449, section 7.1), with the proof from the header beside it. */
+export interface DpopCredential {
+  readonly token: string
+  readonly dpop: string
+}
 
 /** The credential's text, 1 to 8192 characters of whatever a header may hold, or why there is none to check. */
-export function presentedCredential(request: CredentialRequest, legacyHeader?: string): string | Denial {
+export function presentedCredential(
+  request: CredentialRequest,
+  legacyHeader?: string,
+): string | DpopCredential | Denial {
   if (isRepeated(request, 'authorization')) return denial('multiple_credentials')
   const authorization = headerOf(request, 'authorization')
   const key = headerOf(request, 'x-api-key')
@@ -36,9 +47,22 @@ export function presentedCredential(request: CredentialRequest, legacyHeader?: s
   const [value, second] = [authorization, key, legacy].filter((found) => found !== undefined)
   if (value === undefined) return denial('missing')
   if (second !== undefined || value.includes(',')) return denial('multiple_credentials')
+  if (authorization !== undefined && /^dpop /i.test(authorization))
+    return dpopCredential(request, authorization)
   const text = authorization === undefined ? value : bearerToken(value)
   if (typeof text !== 'string') return text
   return text === '' || text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text
+}
+
+/** RFC 9449, section 4.3: exactly one proof. */
+function dpopCredential(request: CredentialRequest, authorization: string): DpopCredential | Denial {
+  const token = authorization.slice('dpop '.length).trim()
+  if (token === '' || token.length > MAX_CREDENTIAL_LENGTH) return denial('malformed')
+  const dpop = headerOf(request, 'dpop')
+  if (dpop === undefined) return denial('proof_required')
+  // No JWT has a comma: that is two proofs, joined as HTTP does it.
+  if (isRepeated(request, 'dpop') || dpop.includes(',')) return denial('proof_invalid')
+  return { token, dpop }
 }
 
 /** The scheme's name is case-insensitive (RFC 9110, section 11.1). */
@@ -46,7 +70,6 @@ function bearerToken(authorization: string): string | Denial {
   const space = authorization.indexOf(' ')
   const scheme = (space < 0 ? authorization : authorization.slice(0, space)).toLowerCase()
   if (scheme === 'bearer') return space < 0 ? '' : authorization.slice(space + 1).trim()
-  // A DPoP token is bound to a key whose proof (RFC 9449) this version does not check.
   return denial(OTHER_SCHEMES.has(scheme) ? 'unsupported' : 'malformed')
 }
 

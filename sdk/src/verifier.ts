@@ -10,11 +10,13 @@ import { type FeedState, Knowledge } from './feed/knowledge.ts'
 import { feedFor } from './feed/shared-feeds.ts'
 import { hasTypo, isCredentialText, MAX_CREDENTIAL_LENGTH } from './key-format.ts'
 import type { Config } from './options.ts'
-import { presentedCredential, type CredentialRequest } from './presented.ts'
+import { type DpopCredential, presentedCredential, type CredentialRequest } from './presented.ts'
 import type { Result } from './principal.ts'
+import { concernsProof, type PresentedProof, provePossession } from './prove-possession.ts'
 import { exposureReporter } from './report-exposure.ts'
 import { looksLikeJwt } from './tokens/compact-jws.ts'
 import { judgeToken, type TokenJudge } from './tokens/judge-token.ts'
+import { SeenProofs } from './tokens/seen-proofs.ts'
 import { exposedCredential } from './url-exposure.ts'
 import { quietWarnings } from './warnings.ts'
 
@@ -95,6 +97,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
   const report = exposureReporter(config, clock)
   const counters = new Counters()
   const judge = tokenJudge()
+  const seenProofs = new SeenProofs()
   const waiting = new Set<() => void>()
   let unfollow: (() => void) | undefined
   let isClosed = false
@@ -104,10 +107,12 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     options: VerifyOptions = NO_OPTIONS,
   ): Result | Promise<Result> {
     if (unfollow === undefined) follow()
-    const credential = typeof request === 'string' ? bareCredential(request) : readRequest(request)
-    if (typeof credential !== 'string') return counters.note(credential)
+    const presented = typeof request === 'string' ? bareCredential(request) : readRequest(request)
+    if (typeof presented !== 'string' && 'valid' in presented) return counters.note(presented)
+    const credential = typeof presented === 'string' ? presented : presented.token
     const asked: Asked = {
       credential,
+      proof: typeof presented === 'string' ? undefined : proofOf(presented, request as CredentialRequest),
       ip: options.ip,
       request: typeof request === 'string' ? undefined : request,
       scopes: scopeList(options.scopes),
@@ -122,13 +127,21 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     return result instanceof Promise ? result.then((result) => counters.note(result)) : counters.note(result)
   }
 
-  function readRequest(request: CredentialRequest): string | Denial {
-    const credential = presentedCredential(request, config.legacyHeader)
+  function readRequest(request: CredentialRequest): string | DpopCredential | Denial {
+    const presented = presentedCredential(request, config.legacyHeader)
     const url = request.url ?? ''
-    const exposed = exposedCredential(url, typeof credential === 'string' ? credential : undefined)
-    if (exposed === undefined) return credential
+    const text =
+      typeof presented === 'string' ? presented : 'token' in presented ? presented.token : undefined
+    const exposed = exposedCredential(url, text)
+    if (exposed === undefined) return presented
     void report(exposed, url)
     return denial('exposed_in_url')
+  }
+
+  /** A proof is for a method and a URL. Of the request's URL only the path counts; what is missing fits no proof. */
+  function proofOf({ dpop }: DpopCredential, { method = '', url = '' }: CredentialRequest): PresentedProof {
+    const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+    return { dpop, method, url: `${config.publicUrl ?? ''}${path}` }
   }
 
   function decide(asked: Asked, digest: string): Result | Promise<Result> {
@@ -185,15 +198,22 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
 
   async function ask(asked: Asked, digest: string): Promise<Result> {
     counters.asked++
-    const answer = await answers.ask({ credential: asked.credential, digest, ip: asked.ip })
+    const { credential, ip, proof } = asked
+    const answer = await answers.ask({ credential, digest, ip, proof })
     return answer.valid ? judgeRequest(answer, asked, clock.monotonicMs()) : answer
   }
 
-  function judgeRequest(known: Credential, asked: Asked, monotonicMs: number): Result {
+  function judgeRequest(known: Credential, asked: Asked, monotonicMs: number): Result | Promise<Result> {
     const nowMs = knowledge.wallMs(monotonicMs)
     const before = brokenBeforeProof(known, asked, nowMs)
     if (before !== undefined) return refuse(before, asked)
-    if (known.constraints.jkt !== undefined) return denial('proof_required')
+    if (!concernsProof(known, asked.proof)) return judgeProven(known, asked, nowMs)
+    return provePossession(known, asked.credential, asked.proof, { nowMs, seenProofs }).then(
+      (refused) => refused ?? judgeProven(known, asked, nowMs),
+    )
+  }
+
+  function judgeProven(known: Credential, asked: Asked, nowMs: number): Result {
     const after = brokenAfterProof(known, asked, nowMs)
     return after === undefined ? known.principal : refuse(after, asked)
   }
@@ -289,7 +309,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
           cancel()
           resolve(state() === 'live')
         }
-        const cancel = clock.after(timeoutMs, settle)
+        const cancel = clock.after(timeoutMs, settle, 'awaited')
         waiting.add(settle)
       })
     },
@@ -306,6 +326,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
 /** One request: what it presents, and what its route asks. */
 interface Asked extends Circumstances {
   readonly credential: string
+  readonly proof: PresentedProof | undefined
   readonly whenDegraded: WhenDegraded | undefined
 }
 

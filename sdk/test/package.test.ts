@@ -28,6 +28,7 @@ const SUBPATHS = [
   '@postern/sdk/node',
   '@postern/sdk/next',
   '@postern/sdk/mcp',
+  '@postern/sdk/testing',
 ]
 const EXAMPLES = ['express', 'fastify', 'hono', 'node-http']
 
@@ -93,7 +94,8 @@ for (const [what, load] of [
 ] as const)
   test(`verifies, as ${what}`, async (t) => {
     const server = await fakeServer(t, accepted())
-    const options = JSON.stringify({ server: server.url, credential: OWN_CREDENTIAL, resource: RESOURCE })
+    const about = { server: server.url, credential: OWN_CREDENTIAL, resource: RESOURCE, live: false }
+    const options = JSON.stringify(about)
     const script = `${load}
       const verifier = createVerifier(${options})
       Promise.resolve(verifier.verify('${aKey()}')).then((first) => {

@@ -25,7 +25,9 @@ function bothForms(fields: Fields): CredentialRequest[] {
 function expectEach(fields: Fields, expected: string, legacyHeader?: string): void {
   for (const request of bothForms(fields)) {
     const found = presentedCredential(request, legacyHeader)
-    assert.equal(typeof found === 'string' ? found : found.code, expected, JSON.stringify(fields))
+    const said =
+      typeof found === 'string' ? found : 'token' in found ? `${found.token} ${found.dpop}` : found.code
+    assert.equal(said, expected, JSON.stringify(fields))
   }
 }
 
@@ -89,9 +91,24 @@ test('refuses text that is too long for a credential', () => {
   expectEach([['Authorization', `Bearer ${'a'.repeat(8193)}`]], 'malformed')
 })
 
-test('refuses other schemes, and a DPoP token, whose proof it cannot check', () => {
+test('reads a DPoP token with its one proof, and refuses other schemes', () => {
   expectEach([['Authorization', 'Basic abc']], 'unsupported')
-  expectEach([['Authorization', 'DPoP abc']], 'unsupported')
+  expectEach([['Authorization', 'DPoP abc']], 'proof_required')
+  expectEach(
+    [
+      ['Authorization', 'dpop abc'],
+      ['DPoP', 'proof'],
+    ],
+    'abc proof',
+  )
+  expectEach(
+    [
+      ['Authorization', 'DPoP abc'],
+      ['DPoP', 'proof'],
+      ['DPoP', 'proof'],
+    ],
+    'proof_invalid',
+  )
   expectEach([['Authorization', 'Negotiate abc']], 'unsupported')
   expectEach([['Authorization', 'abc']], 'malformed')
   expectEach([['Authorization', 'Token abc']], 'malformed')

@@ -32,6 +32,7 @@ function codeOf(result: Result): string {
 test('answers the principal of an issued key, and again at once', async () => {
   const { id, key } = await server.issue({ metadata: { plan: 'pro' }, expires_in_seconds: 3600 })
   const verifier = verifierOf()
+  assert.ok(await verifier.ready())
   const principal = await verifier.verify(key, { scopes: 'orders:read' })
   assert.ok(principal.valid, codeOf(principal))
   assert.equal(principal.sub, 'acct_7')
@@ -61,6 +62,18 @@ test('refuses a revoked key at once with cacheSeconds 0', async () => {
   assert.equal(codeOf(await verifier.verify(key)), 'valid')
   await server.call('POST', `/v1/keys/${id}/revoke`, {})
   assert.equal(codeOf(await verifier.verify(key)), 'revoked')
+})
+
+test('refuses a revoked key with the row, whatever it was kept for', async () => {
+  const { id, key } = await server.issue()
+  const verifier = verifierOf()
+  assert.ok(await verifier.ready())
+  assert.equal(codeOf(await verifier.verify(key)), 'valid')
+  assert.ok(!(verifier.verify(key) instanceof Promise))
+  await server.call('POST', `/v1/keys/${id}/revoke`, {})
+  for (let round = 0; round < 100 && codeOf(await verifier.verify(key)) === 'valid'; round++) await sleep(10)
+  assert.equal(codeOf(await verifier.verify(key)), 'revoked')
+  verifier.close()
 })
 
 test('admits a key that is bound to networks from there alone', async () => {

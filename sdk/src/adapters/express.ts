@@ -12,6 +12,7 @@ import type { Verifier } from '../verifier.ts'
 import {
   admission,
   checkProtectedResource,
+  demandsOf,
   noPrincipal,
   parseScopes,
   type GuardOptions,
@@ -50,18 +51,18 @@ export type ExpressGuard = (
  */
 export function createGuard(verifier: Verifier, options: GuardOptions<ExpressRequest> = {}): ExpressGuard {
   checkProtectedResource(verifier, options)
-  return (routeScopes, { optional = false } = {}) => {
-    const scopes = parseScopes(routeScopes)
+  return (routeScopes, route = {}) => {
+    const demands = demandsOf(parseScopes(routeScopes), route)
     return (request, response, next) => {
       const settle = (result: Result) => {
-        const outcome = admission(verifier, result, options, scopes, optional)
+        const outcome = admission(verifier, result, options, demands.scopes, route.optional)
         if (!outcome.admitted) return sendRefusal(response, outcome.refusal)
         if (outcome.principal) request.principal = outcome.principal
         next()
       }
-      const { headers, rawHeaders, originalUrl: url } = request
+      const { method, headers, rawHeaders, originalUrl: url } = request
       const ip = options.clientIp ? options.clientIp(request) : request.ip
-      const result = verifier.verify({ headers, rawHeaders, url }, { scopes, ip })
+      const result = verifier.verify({ method, headers, rawHeaders, url }, { ...demands, ip })
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }

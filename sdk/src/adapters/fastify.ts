@@ -13,6 +13,7 @@ import type { Verifier } from '../verifier.ts'
 import {
   admission,
   checkProtectedResource,
+  demandsOf,
   noPrincipal,
   parseScopes,
   type GuardOptions,
@@ -78,11 +79,11 @@ function serveMetadata(app: FastifyInstance, resource: ProtectedResource): void 
 }
 
 function requireScopes(verifier: Verifier, options: PosternPluginOptions): RequireScopes {
-  return (routeScopes, { optional = false } = {}) => {
-    const scopes = parseScopes(routeScopes)
+  return (routeScopes, route = {}) => {
+    const demands = demandsOf(parseScopes(routeScopes), route)
     return (request, reply, done) => {
       const settle = (result: Result) => {
-        const outcome = admission(verifier, result, options, scopes, optional)
+        const outcome = admission(verifier, result, options, demands.scopes, route.optional)
         if (outcome.admitted) {
           request.principal = outcome.principal ?? null
           done()
@@ -91,9 +92,10 @@ function requireScopes(verifier: Verifier, options: PosternPluginOptions): Requi
           void reply.code(status).headers(headers).send(JSON.stringify(body))
         }
       }
-      const { headers, rawHeaders } = request.raw
+      const { method, headers, rawHeaders } = request.raw
       const ip = options.clientIp ? options.clientIp(request) : request.ip
-      const result = verifier.verify({ headers, rawHeaders, url: request.originalUrl }, { scopes, ip })
+      const presented = { method, headers, rawHeaders, url: request.originalUrl }
+      const result = verifier.verify(presented, { ...demands, ip })
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }

@@ -3,7 +3,7 @@ import type { Denial } from '../denial.ts'
 import type { Principal, Result } from '../principal.ts'
 import type { ProtectedResource } from '../protected-resource.ts'
 import { refusal, type Refusal } from '../refusal.ts'
-import type { Verifier } from '../verifier.ts'
+import type { Verifier, VerifyOptions, WhenDegraded } from '../verifier.ts'
 
 export interface GuardOptions<Request> {
   /** Names what is protected, in `WWW-Authenticate`. Default: the resource's URI. */
@@ -20,6 +20,21 @@ export interface GuardOptions<Request> {
 export interface RouteOptions {
   /** Serve callers without a credential, too. One that is presented has to be good all the same. Default false. */
   readonly optional?: boolean
+  /** What to do when the feed has been silent for more than 30 seconds. Default `introspect`. */
+  readonly whenDegraded?: WhenDegraded
+  /** The user signed in by one of these (RFC 9470). */
+  readonly acrValues?: readonly string[]
+  /** The user signed in no longer ago than this. */
+  readonly maxAgeSeconds?: number
+}
+
+/** What a route asks of `verify`, besides the caller's address. */
+export function demandsOf(
+  scopes: readonly string[],
+  route: RouteOptions,
+): Omit<VerifyOptions, 'ip'> & { readonly scopes: readonly string[] } {
+  const { whenDegraded, acrValues, maxAgeSeconds } = route
+  return { scopes, whenDegraded, acrValues, maxAgeSeconds }
 }
 
 /** Scopes of a route: all of them are needed. */

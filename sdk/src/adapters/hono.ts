@@ -13,6 +13,7 @@ import type { Verifier } from '../verifier.ts'
 import {
   admission,
   checkProtectedResource,
+  demandsOf,
   parseScopes,
   type GuardOptions,
   type RouteOptions,
@@ -35,11 +36,11 @@ export interface HonoGuard {
  */
 export function createGuard(verifier: Verifier, options: GuardOptions<Context> = {}): HonoGuard {
   checkProtectedResource(verifier, options)
-  return (routeScopes?: Scopes, { optional = false }: RouteOptions = {}): MiddlewareHandler => {
-    const scopes = parseScopes(routeScopes)
+  return (routeScopes?: Scopes, route: RouteOptions = {}): MiddlewareHandler => {
+    const demands = demandsOf(parseScopes(routeScopes), route)
     return async (c, next) => {
-      const result = await verifier.verify(c.req.raw, { scopes, ip: options.clientIp?.(c) })
-      const outcome = admission(verifier, result, options, scopes, optional)
+      const result = await verifier.verify(c.req.raw, { ...demands, ip: options.clientIp?.(c) })
+      const outcome = admission(verifier, result, options, demands.scopes, route.optional)
       if (!outcome.admitted) {
         const { status, headers, body } = outcome.refusal
         return c.body(JSON.stringify(body), status as 401, headers)

@@ -12,6 +12,7 @@ import type { Verifier } from '../verifier.ts'
 import {
   admission,
   checkProtectedResource,
+  demandsOf,
   parseScopes,
   type GuardOptions,
   type RouteOptions,
@@ -52,16 +53,16 @@ export function protect<Request extends NodeHttpRequest, Response extends NodeRe
   handler: Handler<Request, Response, never>,
   options: ProtectOptions<Request> = {},
 ): (request: Request, response: Response) => unknown {
-  const scopes = parseScopes(options.scopes)
   checkProtectedResource(verifier, options)
+  const demands = demandsOf(parseScopes(options.scopes), options)
   return (request, response) => {
     const settle = (result: Result) => {
-      const outcome = admission(verifier, result, options, scopes, options.optional)
+      const outcome = admission(verifier, result, options, demands.scopes, options.optional)
       if (outcome.admitted) return handler(request, response, outcome.principal as never)
       return sendRefusal(response, outcome.refusal)
     }
     const ip = options.clientIp ? options.clientIp(request) : request.socket.remoteAddress
-    const result = verifier.verify(request, { scopes, ip })
+    const result = verifier.verify(request, { ...demands, ip })
     return result instanceof Promise ? result.then(settle) : settle(result)
   }
 }

@@ -44,6 +44,10 @@ export class TestFeed {
     return this.#head
   }
 
+  get jwks(): unknown {
+    return this.#about['jwks']
+  }
+
   get openStreams(): number {
     return this.#streams.size
   }

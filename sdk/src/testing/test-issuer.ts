@@ -60,11 +60,14 @@ export const TEST_TENANT = 'ten_0000000000000000000001'
 const SERVER = 'https://postern.test'
 const ISSUER = SERVER
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-const TERMINAL_KINDS = ['token', 'api_key', 'session', 'grant', 'signing_key', 'proof_key']
+const TERMINAL_KINDS = new Set(['token', 'api_key', 'session', 'grant', 'signing_key', 'proof_key'])
 
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   const clock = new TestClock()
-  const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+  const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+    'sign',
+    'verify',
+  ])
   return new TestIssuer(options, clock, pair.privateKey, await crypto.subtle.exportKey('jwk', pair.publicKey))
 }
 
@@ -126,13 +129,26 @@ export class TestIssuer {
     return verifier
   }
 
-  issueKey({ sub = 'acct_7', tenant = TEST_TENANT, scopes = [], lifetimeSeconds }: IssueOptions = {}): Issued {
+  issueKey({
+    sub = 'acct_7',
+    tenant = TEST_TENANT,
+    scopes = [],
+    lifetimeSeconds,
+  }: IssueOptions = {}): Issued {
     const id = this.#id('key')
-    const body = Array.from(crypto.getRandomValues(new Uint8Array(44)), (byte) => ALPHABET[byte % 62]).join('')
+    const body = Array.from(crypto.getRandomValues(new Uint8Array(44)), (byte) => ALPHABET[byte % 62]).join(
+      '',
+    )
     const text = `sk_live_${body}${checksumOf(`sk_live_${body}`)}`
-    const expiresAtMs = lifetimeSeconds === undefined ? undefined : this.clock.nowMs() + lifetimeSeconds * 1000
+    const expiresAtMs =
+      lifetimeSeconds === undefined ? undefined : this.clock.nowMs() + lifetimeSeconds * 1000
     const principal = this.#principal({ sub, tenant, scopes, type: 'api_key', id }, expiresAtMs)
-    const refs = [`api_key:${id}`, `tenant:${tenant}`, `subject:${subjectKey(tenant, sub)}`, this.#resourceRef()]
+    const refs = [
+      `api_key:${id}`,
+      `tenant:${tenant}`,
+      `subject:${subjectKey(tenant, sub)}`,
+      this.#resourceRef(),
+    ]
     this.#held.set(text, { principal, refs, rsn: this.feed.head, expiresAtMs })
     return { id, text }
   }
@@ -250,7 +266,7 @@ export class TestIssuer {
 
 function ends({ kind, key, effect, seq }: TestRow, refs: readonly string[], rsn: number): boolean {
   if (!refs.includes(`${kind}:${key}`) || effect === 'changed') return false
-  return effect === 'deleted' || TERMINAL_KINDS.includes(kind) || seq > rsn
+  return effect === 'deleted' || TERMINAL_KINDS.has(kind) || seq > rsn
 }
 
 function encoded(text: string): string {
