@@ -1,7 +1,6 @@
 /** The walk, whole: Postern, the API and the calls are as `npm run example:keys-to-oauth` has them. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -11,6 +10,7 @@ const here = (name: string): string => join(import.meta.dirname, name)
 
 test('one route serves a key, its exchanged token and client credentials, and the key takes its token along', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [here('walk.ts')], {
+    timeout: 120_000,
     env: { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL(here('sdk-source.ts')).href}` },
   })
   const answers = [...stdout.matchAll(/GET \/orders with ([\w' ]+) \([\w.-]+…\) {2}→ {2}(.+)/g)].map(
@@ -26,11 +26,4 @@ test('one route serves a key, its exchanged token and client credentials, and th
   ])
   const tenants = new Set(stdout.match(/ten_\w{22}/g))
   assert.equal(tenants.size, 1)
-})
-
-test('has one route, and it is the one that the walk shows', () => {
-  const routes = readFileSync(here('server.ts'), 'utf8').match(/^app\.\w+\(.*\)/gm) ?? []
-  assert.equal(routes.filter((route) => !route.startsWith('app.listen')).length, 1)
-  assert.match(readFileSync(here('walk.ts'), 'utf8'), /app\.get\('\/orders', postern\('orders:read'\), …\)/)
-  assert.match(readFileSync(here('server.ts'), 'utf8'), /app\.get\('\/orders', postern\('orders:read'\), /)
 })
