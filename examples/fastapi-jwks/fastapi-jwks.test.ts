@@ -128,8 +128,8 @@ describe('a FastAPI service with PyJWT', { skip: missing ?? false }, () => {
     ['without a tenant', 'unknown', () => forgeOwn(keys, without('tenant'))],
     ['that is bound to a key', 'proof_required', () => forgeOwn(keys, { ...good, cnf: { jkt: 'x' } })],
     ['with a list for its scope', 'malformed', () => forgeOwn(keys, { ...good, scope: ['orders:read'] })],
-    ['that is an ID token', 'malformed', () => forgeOwn(keys, good, { typ: 'JWT' })],
-    ['without a type', 'malformed', () => forgeOwn(keys, good, { typ: undefined })],
+    ['that is an ID token', 'unsupported', () => forgeOwn(keys, good, { typ: 'JWT' })],
+    ['without a type', 'unsupported', () => forgeOwn(keys, good, { typ: undefined })],
     ['with crit', 'unknown', () => forgeOwn(keys, good, { crit: ['x'], x: 1 })],
     [
       'of a key id that is a list',

@@ -63,7 +63,7 @@ def verify(token: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
         # An ID token and a logout token are signed by the same keys: only the type tells that they are not for APIs.
         if str(header.get("typ", "")).lower() not in TYPES:
-            raise Denied("malformed", "This is not an access token.")
+            raise Denied("unsupported", "This is not an access token.")
         # Algorithm and key come from here and from the issuer, never from what the token brings along.
         claims = jwt.decode(
             token,
@@ -81,7 +81,7 @@ def verify(token: str) -> dict[str, Any]:
         raise Denied("not_yet_valid", "The token is not valid yet.") from None
     except jwt.InvalidAudienceError:
         raise Denied("wrong_resource", "The token is for another API.") from None
-    except (jwt.PyJWTError, RecursionError):  # The latter for JSON that is nested a thousand times.
+    except jwt.PyJWTError:
         raise Denied("unknown", "The token is not one of this issuer's.") from None
 
     if not isinstance(claims.get("scope", ""), str):
