@@ -15,9 +15,12 @@ export interface ProtectedResourceOptions {
   readonly name?: string
   /** A page for developers. */
   readonly documentation?: string
-  /** Algorithms of DPoP proofs (RFC 9449), where this API takes them: `['ES256', 'EdDSA']`. Default: no DPoP. */
+  /**
+   * Algorithms of DPoP proofs (RFC 9449), where this API takes them: `['ES256', 'EdDSA']`, out of those that are checked.
+   * Default: no DPoP.
+   */
   readonly dpopAlgorithms?: readonly string[]
-  /** Whether tokens have to be bound to a key. Default false. */
+  /** Whether tokens have to be bound to a key, as clients are told: a guard does not ask for it. Default false. */
   readonly dpopRequired?: boolean
 }
 
@@ -50,6 +53,11 @@ export interface MetadataAnswer {
   readonly body: string
 }
 
+/** Those of Postern's own verify. */
+const PROOF_ALGORITHMS: ReadonlySet<string> = new Set(
+  'ES256 ES384 ES512 EdDSA Ed25519 RS256 RS384 RS512 PS256 PS384 PS512'.split(' '),
+)
+
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 
 /** Throws a TypeError when the options cannot work. */
@@ -62,9 +70,16 @@ export function protectedResource(options: ProtectedResourceOptions): ProtectedR
     throw new TypeError('protectedResource: authorizationServers must name at least one issuer.')
   for (const server of servers) webUrl('authorizationServers', server)
 
+  const { scopes, name, documentation, dpopAlgorithms = [], dpopRequired = false } = options
+  const unchecked = dpopAlgorithms.find((algorithm) => !PROOF_ALGORITHMS.has(algorithm))
+  if (unchecked !== undefined)
+    throw new TypeError(
+      `protectedResource: dpopAlgorithms names ${JSON.stringify(unchecked)}, by which no proof is accepted. ` +
+        `There are ${[...PROOF_ALGORITHMS].join(', ')}.`,
+    )
+
   // RFC 9728, section 3.1: the slash that ends the host is not part of a path.
   const metadataPath = `${WELL_KNOWN}${url.pathname === '/' ? '' : url.pathname}`
-  const { scopes, name, documentation, dpopAlgorithms = [], dpopRequired = false } = options
   return Object.freeze({
     resource: options.resource,
     metadataPath,

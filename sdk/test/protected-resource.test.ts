@@ -11,6 +11,7 @@ import { postern } from '../src/adapters/fastify.ts'
 import * as honoAdapter from '../src/adapters/hono.ts'
 import { createGuard as nextGuard, metadataRoute } from '../src/adapters/next.ts'
 import * as nodeAdapter from '../src/adapters/node.ts'
+import { PROOF_ALGORITHMS } from '../../server/src/kernel/index.ts'
 import { metadataAnswer, protectedResource, type Verifier } from '../src/index.ts'
 import { fakeServer } from './support/fake-server.ts'
 import { verifierFor } from './support/verifier.ts'
@@ -45,6 +46,18 @@ test('says all that it was told, in the words of RFC 9728', () => {
     authorization_servers: [ISSUER],
     bearer_methods_supported: ['header'],
   })
+})
+
+test('names no algorithm of proofs that verify would refuse', () => {
+  assert.deepEqual(
+    protectedResource({ ...OPTIONS, dpopAlgorithms: PROOF_ALGORITHMS }).dpopAlgorithms,
+    PROOF_ALGORITHMS,
+  )
+  for (const name of ['HS256', 'none', 'ES256K', 'es256', ''])
+    assert.throws(
+      () => protectedResource({ ...OPTIONS, dpopAlgorithms: ['ES256', name] }),
+      /dpopAlgorithms names ".*", by which no proof is accepted/,
+    )
 })
 
 test("puts the well-known part before the resource's own path (RFC 9728, section 3.1)", () => {

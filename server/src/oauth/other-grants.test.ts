@@ -6,6 +6,7 @@ import { Browser } from '../../test/browser.ts'
 import { onBothDatabases } from '../../test/databases.ts'
 import {
   API,
+  basic,
   claimsOf,
   type Json,
   newClient,
@@ -13,6 +14,9 @@ import {
   openOAuthServer,
   type OAuthServer,
 } from '../../test/oauth-server.ts'
+import { dpopHolder } from '../../test/tokens/dpop.ts'
+import { PROOF_ALGORITHMS } from '../kernel/index.ts'
+import type { JwsAlgorithm } from '../tokens/jws-signature.ts'
 import { stripPrivileges } from './client-metadata.ts'
 
 const PASSWORD = 'correct horse battery'
@@ -172,6 +176,37 @@ onBothDatabases('devices, pages and proofs', (fresh) => {
     await assert.rejects(openid.refreshTokenGrant(config, String(refreshed.refresh_token)))
     // Whoever has only the token has used up nothing of its owner's.
     await openid.refreshTokenGrant(config, String(refreshed.refresh_token), undefined, { DPoP: handle })
+  })
+
+  it('takes DPoP proofs by the algorithms that its metadata names, and by no other', async () => {
+    const client = await newClient(server, { resources: [{ resource: API }] })
+    const prove = (alg: string) => {
+      const holder = dpopHolder(alg === 'Ed25519' ? 'EdDSA' : (alg as JwsAlgorithm))
+      const claims = {
+        htm: 'POST',
+        htu: `${server.issuer}/token`,
+        jti: randomBytes(12).toString('base64url'),
+        iat: Math.floor(Date.now() / 1000),
+      }
+      return { jkt: holder.jkt, dpop: holder.prove(claims, { alg }) }
+    }
+    const send = (dpop: string) =>
+      server.form(
+        '/token',
+        { grant_type: 'client_credentials' },
+        { ...basic(client.id, client.client_secret), dpop },
+      )
+    for (const path of ['openid-configuration', 'oauth-authorization-server']) {
+      const metadata = (await (await fetch(`${server.issuer}/.well-known/${path}`)).json()) as Json
+      const named: string[] = metadata.dpop_signing_alg_values_supported
+      assert.deepEqual([...named].sort(), ['ES256', 'Ed25519', 'EdDSA'])
+      for (const alg of PROOF_ALGORITHMS) {
+        const { jkt, dpop } = prove(alg)
+        const { status, body } = await send(dpop)
+        if (named.includes(alg)) assert.equal(claimsOf(body.access_token).cnf.jkt, jkt, alg)
+        else assert.deepEqual([status, body.error], [400, 'invalid_dpop_proof'], alg)
+      }
+    }
   })
 
   it('takes private_key_jwt of the registered key, and no confused or symmetric algorithm', async () => {

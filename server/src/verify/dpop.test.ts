@@ -16,6 +16,7 @@ import { type DpopHolder, dpopHolder, proofClaims } from '../../test/tokens/dpop
 import { base64url, forge, type Loose } from '../../test/tokens/forge.ts'
 import { type MintToken, ownTokens } from '../../test/tokens/own-tokens.ts'
 import { systemCaller } from '../kernel/index.ts'
+import { JWS_ALGORITHMS } from '../tokens/jws-signature.ts'
 import { SeenProofs } from './seen-proofs.ts'
 
 const URL_CALLED = 'https://api.example.com/orders'
@@ -57,7 +58,7 @@ onBothDatabases('DPoP at /v1/verify', (fresh) => {
     assert.equal(await verdict(node, token), 'proof_required')
   })
 
-  for (const alg of ['ES256', 'ES384', 'EdDSA', 'RS256', 'PS256'] as const)
+  for (const alg of JWS_ALGORITHMS)
     it(`takes proofs by ${alg}`, async () => {
       const own = dpopHolder(alg)
       const bound = mint({ cnf: { jkt: own.jkt } })
@@ -69,6 +70,13 @@ onBothDatabases('DPoP at /v1/verify', (fresh) => {
       }
       assert.equal(await verdict(node, bound, asked(own.prove({ ...claims, jti: 'x' }, names))), 'valid')
     })
+
+  it('names in its challenge the algorithms that it takes, and no other', async () => {
+    const headers = { authorization: `DPoP ${token}` }
+    const { headers: answered } = await node.request('GET', '/v1/whoami', { key: null, headers })
+    const named = / algs="([^"]+)"/.exec(String(answered['www-authenticate']))?.[1]?.split(' ')
+    assert.deepEqual(named?.sort(), [...JWS_ALGORITHMS, 'Ed25519'].sort())
+  })
 
   describe('takes what names the same method and target', () => {
     const same: Readonly<Record<string, readonly [htu: string, url: string]>> = {

@@ -26,6 +26,7 @@ export function dpopHolder(alg: JwsAlgorithm = 'ES256', rsaBits = 2048): DpopHol
 
 function pairFor(alg: JwsAlgorithm, rsaBits: number): { publicKey: KeyObject; privateKey: KeyObject } {
   if (alg === 'EdDSA') return generateKeyPairSync('ed25519')
+  if (alg === 'ES512') return generateKeyPairSync('ec', { namedCurve: 'P-521' })
   if (alg === 'ES384') return generateKeyPairSync('ec', { namedCurve: 'P-384' })
   if (alg === 'ES256') return generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return generateKeyPairSync('rsa', { modulusLength: rsaBits })
