@@ -12,13 +12,14 @@ import {
   KeyPresenter,
   keyRoutes,
   KeyUse,
+  lockKey,
   operatorRoutes,
   pepperRoutes,
   Peppers,
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
-import { clientRoutes } from './clients/index.ts'
+import { clientRoutes, lockClient } from './clients/index.ts'
 import { type Config, isLoopbackIssuer } from './config.ts'
 import {
   createLogger,
@@ -34,7 +35,7 @@ import {
   type Readiness,
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
-import { createAdmit } from './limits/index.ts'
+import { createAdmit, limitRoutes, type OpenedLimits, openLimits, planRoutes } from './limits/index.ts'
 import { type OAuth, openOAuth } from './oauth-parts.ts'
 import { resourceRoutes, ResourceUris } from './resources/index.ts'
 import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
@@ -71,6 +72,7 @@ export interface Deployment {
   readonly context: KeyContext
   readonly feed: FeedReader
   readonly verifier: Verifier
+  readonly limits: OpenedLimits
   readonly logger: Logger
   readonly oauth: OAuth
   /** The bearer of the system user; undefined unless asked for. */
@@ -146,7 +148,25 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const keyUse = new KeyUse(storage, clock)
   const tokens = await openTokens({ config, clock, logger, rootSecret, storage, changes, feed })
   const findToken = (text: string) => findPresentedToken(tokens.ports, text)
-  const verifier = new Verifier({ storage, peppers, feed, clock, findToken })
+  const limits = await openLimits({
+    storage,
+    clock,
+    position: () => feed.position,
+    processes: config.workers * config.nodes,
+    valkeyUrl: config.valkeyUrl,
+    whenLost: config.valkeyLost,
+    charges: options.asSystem !== true,
+    warn: (message, error) => logger.warn({ err: error }, message),
+  })
+  const verifier = new Verifier({
+    storage,
+    peppers,
+    feed,
+    clock,
+    findToken,
+    findLimits: (presented) => limits.find(presented),
+    chargeLimits: (bound, cost) => limits.charge(bound, cost),
+  })
   const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))
   const systemToken = options.asSystem ? randomBytes(32).toString('base64url') : undefined
 
@@ -170,6 +190,11 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   operatorRoutes(server, keyPorts)
   pepperRoutes(server, keyPorts)
   clientRoutes(server, { storage, changes, idempotency })
+  planRoutes(server, { storage, changes, idempotency })
+  limitRoutes(server, {
+    storage,
+    context: { changes, keyParents: lockKey, clientParents: lockClient },
+  })
   auditRoutes(server, storage)
   tokens.mount(server, idempotency)
   const oauth = openOAuth({
@@ -204,6 +229,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         tend: async () => {
           await tokens.tend()
           await oauth.tend()
+          await limits.tend()
         },
         headFolder: onSqlite ? config.dataDir : undefined,
         warn: (message, error) => logger.warn({ err: error }, message),
@@ -216,6 +242,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     context,
     feed,
     verifier,
+    limits,
     logger,
     oauth,
     systemToken,
@@ -224,6 +251,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       await server.close()
       await oauth.close()
       tokens.close()
+      await limits.close()
       await keyUse.stop()
       await activity.stop()
       stopUpkeep?.()

@@ -66,8 +66,8 @@ const APP = new Set([
 
 /** Which files may use what: a pattern over the path below src. */
 const FILES: Readonly<Record<string, RegExp>> = {
-  // What a transaction is and how it fails concerns operations too; but never kernel, http or limits.
-  storage: /^(?!kernel\/|http\/|limits\/)/,
+  // What a transaction is and how it fails concerns operations too; but never kernel or http.
+  storage: /^(?!kernel\/|http\/)/,
   http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts)\.ts$|^start\/|^http\//,
   kysely: /^storage\/|(^|\/|-)store\.ts$|^bootstrap\.ts$/,
   fastify: /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts)\.ts$/,

@@ -34,6 +34,8 @@ export const NOUNS: readonly Noun[] = [
     summary: 'whose tokens are taken as well',
     load: () => import('./commands/trusted-issuers.ts'),
   },
+  { name: 'plans', summary: 'named sets of limits', load: () => import('./limits/plans.ts') },
+  { name: 'limits', summary: 'who may do how much', load: () => import('./limits/limits.ts') },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
   { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },

@@ -113,6 +113,34 @@ export interface WireHead {
   readonly hash: string
 }
 
+export interface WireLimit {
+  readonly type: 'rate' | 'quota'
+  readonly name: string
+  readonly limit: number
+  readonly window_seconds?: number
+  readonly burst?: number
+  readonly period?: 'day' | 'month'
+  readonly enforcement?: 'strict' | 'leased'
+}
+
+export interface WirePlan {
+  readonly id: string
+  readonly name: string
+  readonly limits: readonly WireLimit[]
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface WireLimitTarget {
+  readonly on: string
+  readonly id: string
+  readonly tenant: string | null
+  readonly plan: string | null
+  readonly limits: readonly WireLimit[]
+  readonly created_at: string
+  readonly updated_at: string
+}
+
 export interface WireActivity {
   readonly minute: string
   readonly kind: string

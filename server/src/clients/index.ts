@@ -34,4 +34,4 @@ export {
 } from './consents.ts'
 export { getClient, listClients } from './read-clients.ts'
 export { clientRoutes } from './routes.ts'
-export { findClient } from './store.ts'
+export { findClient, lockClient } from './store.ts'

@@ -33,6 +33,11 @@ export interface Config {
   readonly logLevel: string
   readonly logFormat: 'json' | 'pretty'
   readonly shutdownGraceSeconds: number
+  /** How many nodes serve, each with `workers`: for the share of a limit that one counts alone. */
+  readonly nodes: number
+  /** Secret: it may hold a password. */
+  readonly valkeyUrl: string | undefined
+  readonly valkeyLost: 'share' | 'closed'
   readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
@@ -70,6 +75,9 @@ export function loadConfig(
     trustedProxies: read('trusted_proxies', parse.parseCidrList),
     insecure: read('insecure', parse.parseFlag),
     workers: read('workers', rangeOf('workers')),
+    nodes: read('nodes', rangeOf('nodes')),
+    valkeyUrl: read.optional('valkey_url', parse.parseValkeyUrl),
+    valkeyLost: read('valkey_lost', choiceOf('valkey_lost')) as 'share' | 'closed',
     logLevel: read('log_level', choiceOf('log_level')),
     logFormat: logFormat === 'pretty' || (logFormat === 'auto' && terminal) ? 'pretty' : 'json',
     shutdownGraceSeconds: read('shutdown_grace_seconds', rangeOf('shutdown_grace_seconds')),

@@ -9,6 +9,7 @@ export type Kind =
   | { readonly is: 'path' }
   | { readonly is: 'url' }
   | { readonly is: 'postgresUrl' }
+  | { readonly is: 'valkeyUrl' }
   | { readonly is: 'secret'; readonly minimumLength: number }
   | { readonly is: 'cidrs' }
   | { readonly is: 'flag' }
@@ -89,6 +90,24 @@ export const SETTINGS = [
     kind: { is: 'integer', from: 1, to: 64 },
     default: '1',
     doc: 'How many processes answer on the port.',
+  },
+  {
+    name: 'nodes',
+    kind: { is: 'integer', from: 1, to: 1000 },
+    default: '1',
+    doc: 'How many nodes serve this deployment, each with `workers` processes; of each limit, a process that counts without Valkey counts its share.',
+  },
+  {
+    name: 'valkey_url',
+    kind: { is: 'valkeyUrl' },
+    secret: true,
+    doc: 'A Valkey or Redis, as `valkey://user:password@host:6379`, in which several processes count limits exactly; without it each counts its share.',
+  },
+  {
+    name: 'valkey_lost',
+    kind: { is: 'choice', of: ['share', 'closed'] },
+    default: 'share',
+    doc: 'What happens to limits while Valkey cannot be reached: each process counts its `share`, or is `closed` and refuses whatever has a limit.',
   },
   {
     name: 'log_level',

@@ -12,6 +12,7 @@ import {
   sendProblem,
 } from '../http/index.ts'
 import { DENIALS, keysInUrl } from '../kernel/index.ts'
+import { LARGEST_COST, LimitStateBody } from '../limits/index.ts'
 import { denialText, validText } from './compose-reply.ts'
 import type { DecisionMeter } from './decision-meter.ts'
 import { readCredential } from './read-credential.ts'
@@ -40,6 +41,19 @@ const VerifyBody = Type.Object({
   sec_fetch_site: Type.Optional(Text(100)),
   dpop: Type.Optional(Text(8_192)),
   environment: Type.Optional(Type.Enum(['live', 'test', 'any'])),
+  cost: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: LARGEST_COST,
+      description: 'What the request costs the limits; 1 unless told, 0 only looks.',
+    }),
+  ),
+  reserved: Type.Optional(
+    Type.Array(Type.String({ maxLength: 500 }), {
+      maxItems: 64,
+      description: 'Buckets that the verifier has charged out of its leases.',
+    }),
+  ),
 })
 
 const Principal = Type.Object({
@@ -56,6 +70,7 @@ const Principal = Type.Object({
   }),
   expires_at: Type.Optional(Rfc3339),
   metadata: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  plan: Type.Optional(Type.String()),
 })
 const Constraints = Type.Object({
   environment: Type.Enum(['live', 'test']),
@@ -72,7 +87,7 @@ const VerifyReply = Type.Union([
     principal: Principal,
     constraints: Constraints,
     cache_seconds: Type.Integer(),
-    limits: Type.Array(Type.Unknown()),
+    limits: Type.Array(LimitStateBody),
     as_of: AsOf,
   }),
   Type.Object({
@@ -80,6 +95,8 @@ const VerifyReply = Type.Union([
     code: Type.Enum(Object.keys(DENIALS)),
     detail: Type.String(),
     scopes: Type.Optional(Type.Array(Type.String())),
+    retry_after_seconds: Type.Optional(Type.Integer()),
+    limits: Type.Optional(Type.Array(LimitStateBody)),
     as_of: AsOf,
   }),
 ])
@@ -109,14 +126,16 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
         origin: body.origin,
         secFetchSite: body.sec_fetch_site,
         environment: body.environment ?? 'live',
+        cost: body.cost ?? 1,
+        reserved: body.reserved,
         reach: caller,
       }
       const answer = (decision: Decision): void => {
         sendJsonAtOnce(
           reply,
           decision.denial
-            ? denialText(decision.denial, decision.asOf)
-            : validText(decision.reply, decision.asOf),
+            ? denialText(decision.denial, decision.asOf, decision.limits)
+            : validText(decision.reply, decision.asOf, decision.limits),
         )
         meter.note(decision, { route: 'verify', ip: body.ip })
       }

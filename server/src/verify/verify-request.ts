@@ -15,6 +15,10 @@ export interface VerifyRequest {
   readonly origin?: string | undefined
   readonly secFetchSite?: string | undefined
   readonly environment: Environment | 'any'
+  /** What the request costs its limits; undefined: nothing is charged. */
+  readonly cost?: number | undefined
+  /** Buckets that the asking verifier has charged already, out of its leases. */
+  readonly reserved?: readonly string[] | undefined
   /** How far the asking caller reaches: beyond that everything is `unknown`. */
   readonly reach: Pick<Caller, 'tenant' | 'resources'>
 }
