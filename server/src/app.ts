@@ -35,7 +35,14 @@ import {
   type Readiness,
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
-import { createAdmit, limitRoutes, type OpenedLimits, openLimits, planRoutes } from './limits/index.ts'
+import {
+  createAdmit,
+  leaseRoutes,
+  limitRoutes,
+  type OpenedLimits,
+  openLimits,
+  planRoutes,
+} from './limits/index.ts'
 import { type OAuth, openOAuth } from './oauth-parts.ts'
 import { resourceRoutes, ResourceUris } from './resources/index.ts'
 import { Changes, detectRestore, FeedPublisher, FeedReader, OLDEST_READING_MS } from './revocation/index.ts'
@@ -195,6 +202,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     storage,
     context: { changes, keyParents: lockKey, clientParents: lockClient },
   })
+  leaseRoutes(server, limits.leases)
   auditRoutes(server, storage)
   tokens.mount(server, idempotency)
   const oauth = openOAuth({

@@ -6,7 +6,7 @@ import { type LimitDecision, Limits } from './decide.ts'
 import { findLimits, type LimitsOf } from './find-limits.ts'
 import { saveLevels, takeLevels } from './level-store.ts'
 import { LocalCounters } from './local-counters.ts'
-import type { Counters } from './counters.ts'
+import { Leases } from './leases.ts'
 import { purgeQuotas } from './quota-store.ts'
 import { Quotas } from './quotas.ts'
 import { SharedCounters } from './shared-counters.ts'
@@ -28,10 +28,7 @@ export interface LimitsOptions {
 }
 
 export interface OpenedLimits {
-  readonly counters: Counters
-  readonly quotas: Quotas
-  /** Whether verifiers may lease: with counters of this process alone, every process would lease the whole. */
-  readonly canLease: boolean
+  readonly leases: Leases
   find(presented: Presented): Promise<LimitsOf>
   charge(limits: readonly BoundLimit[], cost: number): LimitDecision | Promise<LimitDecision>
   /** For upkeep. */
@@ -79,9 +76,15 @@ export async function openLimits(options: LimitsOptions): Promise<OpenedLimits> 
     onFailure: (error) => warn('a limit could not be counted, and its request was refused', error),
   })
   return {
-    counters,
-    quotas,
-    canLease: charges && (valkey !== undefined || processes === 1),
+    leases: new Leases({
+      storage,
+      clock,
+      counters,
+      quotas,
+      // With counters of this process alone, what one process leased another would not take back.
+      canLease: charges && (valkey !== undefined || processes === 1),
+      canLeaseQuotas: processes === 1,
+    }),
     find: (presented) => findLimits(storage, presented),
     charge: (bound, cost) => (charges ? limits.decide(bound, cost) : { denial: undefined, states: [] }),
     async tend() {
