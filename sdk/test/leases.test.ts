@@ -91,7 +91,8 @@ it('says the same numbers again when there was no answer, and gives back what it
   assert.equal(third?.spent, 5)
   assert.ok((third?.returned ?? 0) > 0)
   await holder.stop()
-  const { granted, spent, returned } = sent.at(-1)?.[0] as LeaseWish
+  const last = sent.at(-1) as LeaseWish[]
+  const { granted, spent, returned } = last[0] as LeaseWish
   assert.equal(granted - spent - returned, 0)
 })
 

@@ -59,7 +59,8 @@ import { tenantRoutes } from './tenants/index.ts'
 import { startUpkeep } from './upkeep.ts'
 import { openTokens } from './token-parts.ts'
 import { findPresentedToken } from './tokens/index.ts'
-import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
+import { tendUsage, UsageMeter, usageRoutes } from './usage/index.ts'
+import { createAuthenticate, DecisionMeter, ownUsageRoutes, Verifier, verifyRoutes } from './verify/index.ts'
 
 export interface OpenOptions {
   /** Bring the schema up to date and make a new deployment where there is none; otherwise both are refused. */
@@ -80,6 +81,7 @@ export interface Deployment {
   readonly feed: FeedReader
   readonly verifier: Verifier
   readonly limits: OpenedLimits
+  readonly usage: UsageMeter
   readonly logger: Logger
   readonly oauth: OAuth
   /** The bearer of the system user; undefined unless asked for. */
@@ -152,7 +154,17 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const metrics = createMetrics()
   metrics.watchFeedAge(() => feed.ageMs() / 1000)
   const activity = new ActivityLog(storage, clock)
-  const keyUse = new KeyUse(storage, clock)
+  const keyUse = new KeyUse(storage, clock, ({ keyId, tenantId, network }) =>
+    activity.record({
+      kind: 'new_network',
+      code: 'new_network',
+      route: '*',
+      network,
+      tenant: tenantId,
+      credential: keyId,
+    }),
+  )
+  const usage = new UsageMeter(storage, clock)
   const tokens = await openTokens({ config, clock, logger, rootSecret, storage, changes, feed })
   const findToken = (text: string) => findPresentedToken(tokens.ports, text)
   const limits = await openLimits({
@@ -174,7 +186,12 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     findLimits: (presented) => limits.find(presented),
     chargeLimits: (bound, cost) => limits.charge(bound, cost),
   })
-  const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))
+  const meter = new DecisionMeter({
+    keyUse,
+    activity,
+    usage,
+    count: (code) => metrics.countDecision(code),
+  })
   const systemToken = options.asSystem ? randomBytes(32).toString('base64url') : undefined
 
   const server = createServer({
@@ -187,9 +204,12 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     }),
   })
-  const present = new KeyPresenter(new ResourceUris(storage), clock)
+  const uris = new ResourceUris(storage)
+  const present = new KeyPresenter(uris, clock)
   const keyPorts = { storage, context, idempotency, present }
   verifyRoutes(server, verifier, meter)
+  ownUsageRoutes(server, verifier, storage)
+  usageRoutes(server, { storage, clock, uris })
   tenantRoutes(server, { storage, changes, idempotency })
   resourceRoutes(server, { storage, changes, idempotency })
   keyRoutes(server, keyPorts)
@@ -228,6 +248,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
 
   activity.start()
   keyUse.start()
+  usage.start()
   const stopUpkeep = options.upkeep
     ? startUpkeep({
         storage,
@@ -238,6 +259,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
           await tokens.tend()
           await oauth.tend()
           await limits.tend()
+          await tendUsage(storage, clock, config.usage)
         },
         headFolder: onSqlite ? config.dataDir : undefined,
         warn: (message, error) => logger.warn({ err: error }, message),
@@ -251,6 +273,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     feed,
     verifier,
     limits,
+    usage,
     logger,
     oauth,
     systemToken,
@@ -260,6 +283,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       await oauth.close()
       tokens.close()
       await limits.close()
+      await usage.stop()
       await keyUse.stop()
       await activity.stop()
       stopUpkeep?.()

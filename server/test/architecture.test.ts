@@ -21,6 +21,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
   tenants: ['audit', 'revocation'],
   'api-keys': ['audit', 'revocation', 'resources', 'tenants'],
   limits: ['audit', 'revocation', 'resources', 'tenants'],
+  usage: ['audit', 'revocation', 'resources', 'tenants'],
   tokens: ['audit', 'revocation', 'resources', 'tenants'],
   clients: ['audit', 'revocation', 'resources', 'tenants'],
   identity: ['audit', 'revocation', 'resources', 'tenants'],
@@ -34,6 +35,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'clients',
     'identity',
     'limits',
+    'usage',
   ],
   oauth: [
     'audit',
@@ -45,6 +47,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'clients',
     'identity',
     'limits',
+    'usage',
     'verify',
   ],
 }
@@ -185,6 +188,7 @@ describe('the routes', () => {
     '/readyz': 'a load balancer asks',
     '/metrics': 'a scraper asks; loopback only',
     '/v1/whoami': 'it answers about the presented credential alone',
+    '/v1/me/keys/:id/usage': 'the same, about keys of its owner',
     '/jwks': 'public keys',
     '/sign-in': 'people sign in',
     '/sign-out': 'people sign out',

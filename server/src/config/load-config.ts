@@ -38,6 +38,12 @@ export interface Config {
   /** Secret: it may hold a password. */
   readonly valkeyUrl: string | undefined
   readonly valkeyLost: 'share' | 'closed'
+  /** How long counts are kept: by minute, by hour, by day. */
+  readonly usage: {
+    readonly minutesForHours: number
+    readonly hoursForDays: number
+    readonly daysForDays: number
+  }
   readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
@@ -81,6 +87,11 @@ export function loadConfig(
     logLevel: read('log_level', choiceOf('log_level')),
     logFormat: logFormat === 'pretty' || (logFormat === 'auto' && terminal) ? 'pretty' : 'json',
     shutdownGraceSeconds: read('shutdown_grace_seconds', rangeOf('shutdown_grace_seconds')),
+    usage: Object.freeze({
+      minutesForHours: read('usage_minutes_kept_hours', rangeOf('usage_minutes_kept_hours')),
+      hoursForDays: read('usage_hours_kept_days', rangeOf('usage_hours_kept_days')),
+      daysForDays: read('usage_days_kept_days', rangeOf('usage_days_kept_days')),
+    }),
     limits: Object.freeze({
       address: rateOf('address_rate', 'address_burst'),
       credential: rateOf('credential_rate', 'credential_burst'),

@@ -152,6 +152,24 @@ export const SETTINGS = [
     doc: 'How many requests one operator credential may send at once before `credential_rate` holds it back.',
   },
   {
+    name: 'usage_minutes_kept_hours',
+    kind: { is: 'integer', from: 1, to: 720 },
+    default: '24',
+    doc: 'For how many hours usage is kept by the minute.',
+  },
+  {
+    name: 'usage_hours_kept_days',
+    kind: { is: 'integer', from: 2, to: 3650 },
+    default: '90',
+    doc: 'For how many days usage is kept by the hour; after that by the day.',
+  },
+  {
+    name: 'usage_days_kept_days',
+    kind: { is: 'integer', from: 2, to: 36_500 },
+    default: '800',
+    doc: 'For how many days usage is kept at all.',
+  },
+  {
     name: 'config',
     kind: { is: 'path' },
     doc: 'A TOML file of these settings; the environment and the command line go before it.',

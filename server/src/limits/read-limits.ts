@@ -47,7 +47,9 @@ export async function listLimits(
   page: Page,
 ): Promise<Paged<LimitTarget>> {
   const limit = page.limit ?? DEFAULT_LIMIT
-  const after = decodeCursor('limits', 'string', page.cursor)
+  const cursor = decodeCursor('limits', 'string', page.cursor)
+  // An owner may have any character; a cursor's position may not.
+  const after = cursor === undefined ? undefined : Buffer.from(cursor, 'base64url').toString()
   const planId = plan === undefined ? undefined : ((await findPlan(storage, plan))?.id ?? '')
   const filter = {
     kind,
@@ -56,7 +58,9 @@ export async function listLimits(
     resourceIds: caller.resources ?? undefined,
   }
   const rows = await selectTargets(storage, filter, after, limit + 1)
-  return toPage('limits', rows, limit, (target) => `${target.kind}:${target.target}`)
+  return toPage('limits', rows, limit, (target) =>
+    Buffer.from(`${target.kind}:${target.target}`).toString('base64url'),
+  )
 }
 
 /** Whether a caller may know of it: of its tenant where it has one, and of its resource where it has one. */

@@ -8,6 +8,7 @@ import { signingKeys } from './migrations/002-signing-keys.ts'
 import { clients } from './migrations/003-clients.ts'
 import { identity } from './migrations/004-identity.ts'
 import { limits } from './migrations/030-limits.ts'
+import { usage } from './migrations/031-usage.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
 
@@ -23,7 +24,7 @@ export interface Migration {
 }
 
 /** In order, for ever: a released migration is never changed. */
-export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity, limits]
+export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity, limits, usage]
 
 const TYPES: Record<Dialect, ColumnTypes> = {
   sqlite: { id: 'TEXT', bigint: 'INTEGER' },

@@ -85,6 +85,8 @@ onBothDatabases('tenants apart', (fresh) => {
       'trusted-issuers': 'a trusted issuer of the deployment',
       plans: 'a plan of the deployment',
       limits: theirKey.id,
+      usage: theirKey.id,
+      me: theirKey.id,
     }
     const routes = node.deployment.server.posternHttp.routes.filter(({ url }) => url.includes(':id'))
     assert.ok(routes.length >= 15)

@@ -41,6 +41,12 @@ const VerifyBody = Type.Object({
   sec_fetch_site: Type.Optional(Text(100)),
   dpop: Type.Optional(Text(8_192)),
   environment: Type.Optional(Type.Enum(['live', 'test', 'any'])),
+  route: Type.Optional(
+    Type.Unsafe<string>({
+      ...Named(200),
+      description: "The called route's pattern or name, never its path: usage is counted by it.",
+    }),
+  ),
   cost: Type.Optional(
     Type.Integer({
       minimum: 0,
@@ -137,7 +143,7 @@ export function verifyRoutes(server: FastifyInstance, verifier: Verifier, meter:
             ? denialText(decision.denial, decision.asOf, decision.limits)
             : validText(decision.reply, decision.asOf, decision.limits),
         )
-        meter.note(decision, { route: 'verify', ip: body.ip })
+        meter.note(decision, { route: body.route ?? 'verify', ip: body.ip, scopes: question.scopes })
       }
       const decision = verifier.verify(question)
       if (!(decision instanceof Promise)) {
