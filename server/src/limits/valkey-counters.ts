@@ -50,9 +50,10 @@ export class ValkeyCounters implements Counters {
     })
     let reached = true
     this.#client.on('ready', () => {
-      // A burst of the first requests would otherwise send the text of the script with each.
+      // From now on it remembers, and a burst of first requests need not send the text of the script with each.
       for (const { text } of [TAKING, LEASING])
         this.#client.sendCommand(['SCRIPT', 'LOAD', text]).catch(() => {})
+      this.take([], 0).catch(() => {})
       if (!reached) onChange(true)
       reached = true
     })
