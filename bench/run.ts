@@ -6,12 +6,14 @@ import { cpus, loadavg } from 'node:os'
 import type { Bench } from './bench.ts'
 import { manyKeys } from './many-keys.ts'
 import { printTable } from './measure.ts'
+import { limits } from './limits.ts'
 import { locked } from './locked.ts'
 import { start } from './start.ts'
+import { usage } from './usage.ts'
 import { verify } from './verify.ts'
 import { writes } from './writes.ts'
 
-const BENCHES: readonly Bench[] = [start, verify, locked, manyKeys, writes]
+const BENCHES: readonly Bench[] = [start, verify, locked, manyKeys, writes, limits, usage]
 
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const quick = process.argv.includes('--quick')

@@ -44,7 +44,11 @@ export interface Config {
     readonly hoursForDays: number
     readonly daysForDays: number
   }
-  readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
+  readonly limits: {
+    readonly address: RateLimit
+    readonly credential: RateLimit
+    readonly signIn: RateLimit
+  }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -95,6 +99,7 @@ export function loadConfig(
     limits: Object.freeze({
       address: rateOf('address_rate', 'address_burst'),
       credential: rateOf('credential_rate', 'credential_burst'),
+      signIn: rateOf('sign_in_rate', 'sign_in_burst'),
     }),
     warnings: [],
   }

@@ -140,6 +140,18 @@ export const SETTINGS = [
     doc: 'How many requests one address may send at once before `address_rate` holds it back.',
   },
   {
+    name: 'sign_in_rate',
+    kind: { is: 'integer', from: 0, to: 1_000_000 },
+    default: '50',
+    doc: 'Requests per second from one address to where people sign in, clients get tokens or register, and devices ask, within `address_rate`; 0 means no limit.',
+  },
+  {
+    name: 'sign_in_burst',
+    kind: { is: 'integer', from: 1, to: 10_000_000 },
+    default: '500',
+    doc: 'How many of these one address may send at once before `sign_in_rate` holds it back.',
+  },
+  {
     name: 'credential_rate',
     kind: { is: 'integer', from: 0, to: 1_000_000 },
     default: '0',

@@ -1,6 +1,6 @@
 /**
- * Counts decisions in memory, after their replies, and writes the counts in batches twice a second: a crash loses less
- * than a second of them. Bounded whatever comes: beyond the bounds a credential's routes are counted as one, then
+ * Counts decisions in memory, after their replies, and writes the counts in batches a little more often than every second: a
+ * crash loses no more than that of them. Bounded whatever comes: beyond the bounds a credential's routes are counted as one, then
  * credentials are.
  */
 import type { Clock, Principal } from '../kernel/index.ts'
@@ -23,7 +23,7 @@ export interface Use {
   readonly scopes: readonly string[]
 }
 
-const FLUSH_MS = 500
+const FLUSH_MS = 900
 const MOST_CELLS = 50_000
 const MOST_ROUTES = 200
 const MOST_REQUESTS = 2_000
