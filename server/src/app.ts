@@ -37,6 +37,7 @@ import {
 import { type Clock, systemClock } from './kernel/index.ts'
 import {
   createAdmit,
+  inheritLimits,
   leaseRoutes,
   limitRoutes,
   type OpenedLimits,
@@ -136,7 +137,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const feed = new FeedReader(storage, clock)
   const changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
   const peppers = new Peppers(rootSecret)
-  const context: KeyContext = { changes, peppers }
+  const context: KeyContext = { changes, peppers, onRotated: inheritLimits }
   const idempotency = new Idempotency(storage, rootSecret, clock)
 
   const firstKeys = options.setUp

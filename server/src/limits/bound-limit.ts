@@ -28,7 +28,7 @@ export function bind(target: LimitTarget, plan: Plan | undefined): BoundLimit[] 
   const byName = new Map<string, Limit>()
   for (const limit of [...(plan?.limits ?? []), ...target.limits]) byName.set(limit.name, limit)
   return [...byName.values()].map((limit) => ({
-    bucket: bucketName(target.kind, target.target, limit.name),
+    bucket: bucketName(target.kind, target.countsAs, limit.name),
     on: target.kind,
     limit,
     rsn: target.rsn,

@@ -60,6 +60,7 @@ export async function setLimits(
   const after: LimitTarget = {
     kind: aim.kind,
     ...place,
+    countsAs: before?.countsAs ?? place.target,
     planId: input.plan === undefined ? (before?.planId ?? null) : (plan?.id ?? null),
     limits: input.limits ?? before?.limits ?? [],
     rsn: before?.rsn ?? rsn,
@@ -83,6 +84,15 @@ export async function clearLimits(
   if (!before) throw notFound('limits')
   await deleteTarget(tx, aim.kind, place.target)
   record(tx, context, caller, 'limits.removed', { ...before, planId: null, limits: [] })
+}
+
+/**
+ * What a key's successor has from its first moment: the same plan and limits, and the same buckets, so that a rotation
+ * gives nothing to spend again. In the rotation's transaction; nobody has seen the successor yet.
+ */
+export async function inheritLimits(tx: Transaction, fromKeyId: string, toKeyId: string): Promise<void> {
+  const before = await lockTarget(tx, 'key', fromKeyId)
+  if (before) await putTarget(tx, { ...before, target: toKeyId })
 }
 
 function record(

@@ -243,6 +243,31 @@ onBothDatabases('limits', (fresh) => {
     assert.deepEqual(found, owners)
   })
 
+  it("lets a key's successor go on with the limits and the buckets of the key", async () => {
+    const key = await issueKey(node, api)
+    await limit('key', key.id, [
+      { type: 'rate', name: 'r', limit: 1, window_seconds: 86_400, burst: 10 },
+      { type: 'quota', name: 'q', limit: 100, period: 'month' },
+    ])
+    assert.equal(await verdict(node, key.key, { cost: 3 }), 'valid')
+    let last = key
+    for (let round = 0; round < 2; round++)
+      last = (await node.done('POST', `/v1/keys/${last.id}/rotate`, { overlap_seconds: 3600 })).key
+    const left = (await verify(node, last.key)).limits.map((one: Json) => one.remaining)
+    assert.deepEqual(left, [6, 96])
+    // The old key, while it lasts, spends the same.
+    assert.equal(await verdict(node, key.key, { cost: 6 }), 'valid')
+    assert.equal(await verdict(node, last.key), 'rate_limited')
+  })
+
+  it('takes no word of a verifier for a strict limit', async () => {
+    const key = await issueKey(node, api)
+    await limit('key', key.id, [{ type: 'rate', name: 'r', limit: 1, window_seconds: 3600, burst: 1 }])
+    const reserved = [`key:${key.id}:r`]
+    assert.equal(await verdict(node, key.key, { reserved }), 'valid')
+    assert.equal(await verdict(node, key.key, { reserved }), 'rate_limited')
+  })
+
   it('keeps the levels over a clean restart, and starts empty after an unclean one', async () => {
     const own = await fresh()
     let second = await openNode(own)

@@ -4,7 +4,7 @@
  */
 export { createAdmit, type OwnLimits } from './admit-request.ts'
 export type { BoundLimit } from './bound-limit.ts'
-export type { LimitContext } from './change-limits.ts'
+export { inheritLimits, type LimitContext } from './change-limits.ts'
 export { type LimitDecision, Limits, type LimitState, statesText } from './decide.ts'
 export type { LimitsOf } from './find-limits.ts'
 export { leaseRoutes } from './lease-routes.ts'

@@ -13,6 +13,8 @@ export interface LimitTarget {
   readonly kind: TargetKind
   /** An id; of an owner the key of the subject (see `subjectKey`). */
   readonly target: string
+  /** Whose buckets it has: its own, but for a key that came out of a rotation, which goes on with those of the first. */
+  readonly countsAs: string
   /** Whose it is; null: the deployment's. */
   readonly tenantId: string | null
   readonly resourceId: string | null

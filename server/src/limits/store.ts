@@ -17,6 +17,7 @@ interface PlanTable {
 interface TargetTable {
   kind: string
   target: string
+  counts_as: string
   tenant_id: string | null
   resource_id: string | null
   plan_id: string | null
@@ -109,6 +110,7 @@ export async function putTarget(tx: Transaction, target: LimitTarget): Promise<v
   const row: TargetTable = {
     kind: target.kind,
     target: target.target,
+    counts_as: target.countsAs,
     tenant_id: target.tenantId,
     resource_id: target.resourceId,
     plan_id: target.planId,
@@ -249,6 +251,7 @@ function targetFromRow(row: TargetTable): LimitTarget {
   return {
     kind: row.kind as TargetKind,
     target: row.target,
+    countsAs: row.counts_as,
     tenantId: row.tenant_id,
     resourceId: row.resource_id,
     planId: row.plan_id,

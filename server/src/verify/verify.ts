@@ -151,7 +151,9 @@ export class Verifier {
   #charged(decision: Decision, { cost, reserved }: VerifyRequest): Decision | Promise<Decision> {
     const limits = decision.presented?.limits
     if (!limits || limits.length === 0 || cost === undefined || decision.denial) return decision
-    const open = reserved ? limits.filter(({ bucket }) => !reserved.includes(bucket)) : limits
+    const open = reserved
+      ? limits.filter(({ bucket, limit }) => limit.enforcement === 'strict' || !reserved.includes(bucket))
+      : limits
     const charged = this.#ports.chargeLimits(open, cost)
     const settle = ({ denial: refusal, states }: LimitDecision): Decision => ({
       ...decision,

@@ -10,9 +10,10 @@ export const limits: Migration = {
        created_at ${bigint} NOT NULL, updated_at ${bigint} NOT NULL)`,
     `CREATE UNIQUE INDEX plans_name ON plans (name)`,
 
-    // `target` is an id, or for an owner the feed's key of a subject. Tenant and resource say who may see it.
+    // `target` is an id, or for an owner the feed's key of a subject. Tenant and resource say who may see it. A key that
+    // was made by a rotation counts as the first one of its line.
     `CREATE TABLE limit_targets (
-       kind TEXT NOT NULL, target ${id} NOT NULL, tenant_id ${id}, resource_id ${id}, plan_id ${id}, limits TEXT NOT NULL,
+       kind TEXT NOT NULL, target ${id} NOT NULL, counts_as ${id} NOT NULL, tenant_id ${id}, resource_id ${id}, plan_id ${id}, limits TEXT NOT NULL,
        rsn ${bigint} NOT NULL, created_at ${bigint} NOT NULL, updated_at ${bigint} NOT NULL,
        PRIMARY KEY (kind, target))`,
     `CREATE INDEX limit_targets_plan ON limit_targets (plan_id) WHERE plan_id IS NOT NULL`,
