@@ -7,5 +7,5 @@ export interface KeyContext {
   readonly changes: Changes
   readonly peppers: Peppers
   /** What else a key's successor takes over, in the rotation's transaction. */
-  onRotated(tx: Transaction, fromKeyId: string, toKeyId: string): Promise<void>
+  readonly onRotated?: (tx: Transaction, fromKeyId: string, toKeyId: string) => Promise<void>
 }
