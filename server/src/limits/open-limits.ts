@@ -11,7 +11,7 @@ import { purgeQuotas } from './quota-store.ts'
 import { Quotas } from './quotas.ts'
 import { SharedCounters } from './shared-counters.ts'
 import { deleteOfDeletedParents } from './store.ts'
-import { ValkeyCounters } from './valkey-counters.ts'
+import type { ValkeyCounters } from './valkey-counters.ts'
 
 export interface LimitsOptions {
   readonly storage: Storage
@@ -39,28 +39,29 @@ export interface OpenedLimits {
 const QUOTAS_KEPT_MS = 62 * 86_400_000
 const BATCH = 500
 
+/** Loaded only where it is used: a deployment without Valkey has no use for its client. */
+async function openValkey({ position, whenLost, warn }: LimitsOptions, url: string): Promise<ValkeyCounters> {
+  const { ValkeyCounters: Counters } = await import('./valkey-counters.ts')
+  const lost =
+    whenLost === 'share'
+      ? 'Valkey is lost; this process counts its share of each limit.'
+      : 'Valkey is lost; whatever has a limit is refused until it is back.'
+  const counters = new Counters({
+    url,
+    position,
+    onChange: (reached, error) =>
+      reached ? warn('Valkey is back; limits are exact again.') : warn(lost, error),
+  })
+  await counters.connect()
+  return counters
+}
+
 export async function openLimits(options: LimitsOptions): Promise<OpenedLimits> {
   const { storage, clock, position, processes, valkeyUrl, whenLost, charges, warn } = options
   const quotas = new Quotas(storage, clock)
   const share = 1 / processes
   const local = new LocalCounters({ clock, sinceRsn: position(), share })
-  const valkey =
-    valkeyUrl === undefined || !charges
-      ? undefined
-      : new ValkeyCounters({
-          url: valkeyUrl,
-          position,
-          onChange: (reached, error) =>
-            reached
-              ? warn('Valkey is back; limits are exact again.')
-              : warn(
-                  whenLost === 'share'
-                    ? 'Valkey is lost; this process counts its share of each limit.'
-                    : 'Valkey is lost; whatever has a limit is refused until it is back.',
-                  error,
-                ),
-        })
-  await valkey?.connect()
+  const valkey = valkeyUrl !== undefined && charges ? await openValkey(options, valkeyUrl) : undefined
   const counters = valkey
     ? new SharedCounters({ valkey, clock, share: whenLost === 'share' ? share : undefined, position })
     : local
