@@ -1,6 +1,6 @@
 /** The counters by themselves, on a clock that the test moves: what any window admits, and what memory is good for. */
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { after, afterEach, before, describe, it } from 'node:test'
 import { startValkey, type TestValkey, WITHOUT_VALKEY } from '../../test/valkey.ts'
 import type { Clock } from '../kernel/index.ts'
 import { systemClock } from '../kernel/index.ts'
@@ -109,12 +109,16 @@ describe('counters in one process', () => {
 
 describe('counters in Valkey', { skip: WITHOUT_VALKEY }, () => {
   let valkey: TestValkey
-  const open: ValkeyCounters[] = []
+  let open: ValkeyCounters[] = []
+  // One that were left open would come back as well, and say its own position.
+  afterEach(() => {
+    for (const one of open) one.close()
+    open = []
+  })
   before(async () => {
     valkey = await startValkey()
   })
   after(async () => {
-    for (const one of open) one.close()
     await valkey.stop()
   })
   const connect = async (position = 50): Promise<ValkeyCounters> => {
