@@ -19,6 +19,9 @@ export interface TestValkey {
   readonly url: string
   /** Ends it; what it knew is gone. */
   stop(): Promise<void>
+  /** Lets it fall silent, and go on later with all it knew. */
+  pause(): void
+  resume(): void
   /** Starts it again on the same port, empty. */
   start(): Promise<void>
 }
@@ -28,6 +31,8 @@ export async function startValkey(): Promise<TestValkey> {
   let child: ChildProcess | undefined
   const valkey: TestValkey = {
     url: `redis://127.0.0.1:${port}`,
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
     async start() {
       const words = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
       const started = spawn(BINARY as string, words, { stdio: ['ignore', 'pipe', 'ignore'] })

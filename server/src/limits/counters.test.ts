@@ -174,6 +174,22 @@ describe('counters in Valkey', { skip: WITHOUT_VALKEY }, () => {
     assert.equal((await counters.take([rate({ burst: 50 }, 1_000)], 50)).ok, true)
   })
 
+  it('take what was admitted alone from a Valkey that only fell silent, and still knows everything', async () => {
+    const inner = await connect(1_000)
+    const options = { valkey: inner, clock: systemClock, position: () => 1_000 }
+    const counters = new SharedCounters({ ...options, share: 1 })
+    const bound = rate({ limit: 1, windowSeconds: 86_400, burst: 50 }, 1_000)
+    valkey.pause()
+    // The first is charged here once it was not answered, and in Valkey when that goes on.
+    assert.equal((await counters.take([bound], 1)).ok, true)
+    assert.equal((await counters.take([bound], 29)).ok, true)
+    valkey.resume()
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    const { ok, levels } = await counters.take([bound], 1)
+    assert.equal(ok, true)
+    assert.equal(Math.floor(levels[0] as number), 50 - 1 - 30 - 1)
+  })
+
   it('are replaced by a share while they are lost, and come back without a flood', async () => {
     const inner = await connect(1_000)
     const options = { valkey: inner, clock: systemClock, position: () => 1_000 }
