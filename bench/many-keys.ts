@@ -89,7 +89,7 @@ async function firstSights(
   const peppers = new Peppers(ROOT_SECRET)
   for (let round = -1; round < rounds; round++) {
     for (const side of sides) {
-      const { storage, feed } = side.deployment
+      const { storage, feed, limits } = side.deployment
       await peppers.load(storage)
       const verifier = new Verifier({
         storage,
@@ -97,6 +97,8 @@ async function firstSights(
         feed,
         clock: systemClock,
         findToken: async () => denialOf('unknown'),
+        findLimits: (presented) => limits.find(presented),
+        chargeLimits: (bound, cost) => limits.charge(bound, cost),
       })
       const tookMicros: number[] = []
       for (let count = 0; count < SIGHTS; count++) {

@@ -91,6 +91,7 @@ export function environment(dataDir: string, databaseUrl: string | undefined, po
     POSTERN_LOG_FORMAT: 'json',
     // The load comes from one address.
     POSTERN_ADDRESS_RATE: '0',
+    POSTERN_SIGN_IN_RATE: '0',
     ...(databaseUrl !== undefined && { POSTERN_DATABASE_URL: databaseUrl }),
   }
 }

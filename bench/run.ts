@@ -8,11 +8,13 @@ import { denyRows } from './deny-rows.ts'
 import { local } from './local.ts'
 import { manyKeys } from './many-keys.ts'
 import { printTable } from './measure.ts'
+import { limits } from './limits.ts'
 import { locked } from './locked.ts'
 import { revocation } from './revocation.ts'
 import { start } from './start.ts'
 import { steady } from './steady.ts'
 import { tokens } from './tokens.ts'
+import { usage } from './usage.ts'
 import { verify } from './verify.ts'
 import { writes } from './writes.ts'
 
@@ -26,6 +28,8 @@ const BENCHES: readonly Bench[] = [
   locked,
   manyKeys,
   writes,
+  limits,
+  usage,
   steady,
 ]
 

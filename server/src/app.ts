@@ -12,13 +12,14 @@ import {
   KeyPresenter,
   keyRoutes,
   KeyUse,
+  lockKey,
   operatorRoutes,
   pepperRoutes,
   Peppers,
 } from './api-keys/index.ts'
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, deploymentName, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
-import { clientRoutes, storedAccessToken } from './clients/index.ts'
+import { clientRoutes, lockClient, storedAccessToken } from './clients/index.ts'
 import { type Config, isLoopbackIssuer } from './config.ts'
 import {
   createLogger,
@@ -34,7 +35,15 @@ import {
   type Readiness,
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
-import { createAdmit } from './limits/index.ts'
+import {
+  createAdmit,
+  inheritLimits,
+  leaseRoutes,
+  limitRoutes,
+  type OpenedLimits,
+  openLimits,
+  planRoutes,
+} from './limits/index.ts'
 import { type OAuth, openOAuth } from './oauth-parts.ts'
 import { reachedResources, resourceRoutes, ResourceUris } from './resources/index.ts'
 import {
@@ -61,7 +70,8 @@ import { tenantRoutes } from './tenants/index.ts'
 import { startUpkeep } from './upkeep.ts'
 import { openTokens } from './token-parts.ts'
 import { findPresentedToken, KeySealer, prepareRevocationOfAll } from './tokens/index.ts'
-import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
+import { tendUsage, UsageMeter, usageRoutes } from './usage/index.ts'
+import { createAuthenticate, DecisionMeter, ownUsageRoutes, Verifier, verifyRoutes } from './verify/index.ts'
 
 export interface OpenOptions {
   /** Bring the schema up to date and make a new deployment where there is none; otherwise both are refused. */
@@ -81,6 +91,8 @@ export interface Deployment {
   readonly context: KeyContext
   readonly feed: FeedReader
   readonly verifier: Verifier
+  readonly limits: OpenedLimits
+  readonly usage: UsageMeter
   readonly logger: Logger
   readonly oauth: OAuth
   /** The bearer of the system user; undefined unless asked for. */
@@ -145,7 +157,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   })
   const feed = new FeedReader(storage, clock, guard)
   const peppers = new Peppers(rootSecret)
-  const context: KeyContext = { changes, peppers }
+  const context: KeyContext = { changes, peppers, onRotated: inheritLimits }
   const idempotency = new Idempotency(storage, rootSecret, clock)
 
   const firstKeys = options.setUp
@@ -160,7 +172,17 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const metrics = createMetrics()
   metrics.watchFeedAge(() => feed.ageMs() / 1000)
   const activity = new ActivityLog(storage, clock)
-  const keyUse = new KeyUse(storage, clock)
+  const keyUse = new KeyUse(storage, clock, ({ keyId, tenantId, network }) =>
+    activity.record({
+      kind: 'new_network',
+      code: 'new_network',
+      route: '*',
+      network,
+      tenant: tenantId,
+      credential: keyId,
+    }),
+  )
+  const usage = new UsageMeter(storage, clock)
   const tokens = await openTokens({
     config,
     clock,
@@ -172,8 +194,31 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     storedClaims: (text) => storedAccessToken(storage, text),
   })
   const findToken = (text: string) => findPresentedToken(tokens.ports, text)
-  const verifier = new Verifier({ storage, peppers, feed, clock, findToken })
-  const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))
+  const limits = await openLimits({
+    storage,
+    clock,
+    position: () => feed.position,
+    processes: config.workers * config.nodes,
+    valkeyUrl: config.valkeyUrl,
+    whenLost: config.valkeyLost,
+    charges: options.asSystem !== true,
+    warn: (message, error) => logger.warn({ err: error }, message),
+  })
+  const verifier = new Verifier({
+    storage,
+    peppers,
+    feed,
+    clock,
+    findToken,
+    findLimits: (presented) => limits.find(presented),
+    chargeLimits: (bound, cost) => limits.charge(bound, cost),
+  })
+  const meter = new DecisionMeter({
+    keyUse,
+    activity,
+    usage,
+    count: (code) => metrics.countDecision(code),
+  })
   const systemToken = options.asSystem ? randomBytes(32).toString('base64url') : undefined
 
   const server = createServer({
@@ -186,7 +231,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     }),
   })
-  const present = new KeyPresenter(new ResourceUris(storage), clock)
+  const uris = new ResourceUris(storage)
+  const present = new KeyPresenter(uris, clock)
   const keyPorts = { storage, context, idempotency, present }
   verifyRoutes(server, { verifier, meter, issuer: config.issuer })
   const followers = feedRoutes(server, {
@@ -198,6 +244,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     resources: (caller) => reachedResources(storage, caller),
   })
   metrics.watchFollowers(followers)
+  ownUsageRoutes(server, { verifier, storage, issuer: config.issuer })
+  usageRoutes(server, { storage, clock, uris })
   tenantRoutes(server, { storage, changes, idempotency })
   resourceRoutes(server, { storage, changes, idempotency })
   keyRoutes(server, keyPorts)
@@ -205,6 +253,12 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   operatorRoutes(server, keyPorts)
   pepperRoutes(server, keyPorts)
   clientRoutes(server, { storage, changes, idempotency })
+  planRoutes(server, { storage, changes, idempotency })
+  limitRoutes(server, {
+    storage,
+    context: { changes, keyParents: lockKey, clientParents: lockClient },
+  })
+  leaseRoutes(server, limits.leases)
   auditRoutes(server, storage)
   revocationRoutes(server, {
     storage,
@@ -238,6 +292,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
 
   activity.start()
   keyUse.start()
+  usage.start()
   const stopUpkeep = options.upkeep
     ? startUpkeep({
         storage,
@@ -247,6 +302,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         tend: async () => {
           await tokens.tend()
           await oauth.tend()
+          await limits.tend()
+          await tendUsage(storage, clock, config.usage)
         },
         noteHead: (seq) => noteHead(config.dataDir, deployment, seq),
         warn: (message, error) => logger.warn({ err: error }, message),
@@ -259,6 +316,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     context,
     feed,
     verifier,
+    limits,
+    usage,
     logger,
     oauth,
     systemToken,
@@ -267,6 +326,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       await server.close()
       await oauth.close()
       tokens.close()
+      await limits.close()
+      await usage.stop()
       await keyUse.stop()
       await activity.stop()
       stopUpkeep?.()

@@ -21,6 +21,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
   tenants: ['audit', 'revocation'],
   'api-keys': ['audit', 'revocation', 'resources', 'tenants'],
   limits: ['audit', 'revocation', 'resources', 'tenants'],
+  usage: ['audit', 'revocation', 'resources', 'tenants'],
   tokens: ['audit', 'revocation', 'resources', 'tenants'],
   clients: ['audit', 'revocation', 'resources', 'tenants'],
   identity: ['audit', 'revocation', 'resources', 'tenants'],
@@ -34,6 +35,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'clients',
     'identity',
     'limits',
+    'usage',
   ],
   revocations: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens', 'clients', 'identity'],
   oauth: [
@@ -46,6 +48,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'clients',
     'identity',
     'limits',
+    'usage',
     'verify',
   ],
 }
@@ -67,8 +70,8 @@ const APP = new Set([
 
 /** Which files may use what: a pattern over the path below src. */
 const FILES: Readonly<Record<string, RegExp>> = {
-  // What a transaction is and how it fails concerns operations too; but never kernel, http or limits.
-  storage: /^(?!kernel\/|http\/|limits\/)/,
+  // What a transaction is and how it fails concerns operations too; but never kernel or http.
+  storage: /^(?!kernel\/|http\/)/,
   http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts)\.ts$|^start\/|^http\//,
   kysely: /^storage\/|(^|\/|-)store\.ts$|^bootstrap\.ts$/,
   fastify: /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts)\.ts$/,
@@ -186,6 +189,7 @@ describe('the routes', () => {
     '/readyz': 'a load balancer asks',
     '/metrics': 'a scraper asks; loopback only',
     '/v1/whoami': 'it answers about the presented credential alone',
+    '/v1/me/keys/:id/usage': 'the same, about keys of its owner',
     '/jwks': 'public keys',
     '/sign-in': 'people sign in',
     '/sign-out': 'people sign out',

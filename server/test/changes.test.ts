@@ -29,6 +29,8 @@ const WITHOUT_FEED: Readonly<Record<string, string>> = {
   'api_key.issued': 'nobody has seen it yet, and "unknown" is not cached',
   'api_key.imported': 'the same: "unknown" is not cached',
   'operator.created': 'nobody has seen it yet',
+  'plan.created': 'nothing has it yet',
+  'plan.deleted': 'nothing has it any more',
   'pepper.rotated': 'keys stay what they are; their hashes move as they are used',
   'client.created': 'nobody has a token of it yet',
   'client.secret_added': 'its tokens stay what they are',
@@ -135,6 +137,9 @@ it('what ends for ever says so, and what may come back says changed', () => {
     'subject.revoked': 'revoked',
     'actor.revoked': 'revoked',
     'proof_key.revoked': 'deleted',
+    'plan.updated': 'changed',
+    'limits.changed': 'changed',
+    'limits.removed': 'changed',
     ...PEOPLE_AND_CLIENTS,
   })
 })
@@ -198,6 +203,11 @@ async function everyOperation({ done: ask, ...rest }: Node): Promise<void> {
   await importKeys(on, api, 2)
   const key = await issueKey(on, api)
   await done('PATCH', `/v1/keys/${key.id}`, { name: 'renamed' })
+  const plan = await done('POST', '/v1/plans', { name: 'free', limits: [] })
+  await done('PUT', `/v1/limits/key/${key.id}`, { plan: plan.id })
+  await done('PATCH', `/v1/plans/${plan.id}`, { limits: [{ type: 'rate', name: 'burst', limit: 5 }] })
+  await done('DELETE', `/v1/limits/key/${key.id}`)
+  await done('DELETE', `/v1/plans/${plan.id}`)
   await done('POST', `/v1/keys/${key.id}/disable`)
   await done('POST', `/v1/keys/${key.id}/enable`)
   await done('POST', `/v1/keys/${key.id}/rotate`, {})

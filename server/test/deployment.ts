@@ -93,6 +93,7 @@ export function testConfig({ location }: TestDatabase, env: Readonly<Record<stri
     POSTERN_ISSUER: 'https://postern.test',
     POSTERN_LOG_LEVEL: 'silent',
     POSTERN_ADDRESS_RATE: '0',
+    POSTERN_SIGN_IN_RATE: '0',
     ...(location.databaseUrl !== undefined && { POSTERN_DATABASE_URL: location.databaseUrl }),
     ...env,
   })

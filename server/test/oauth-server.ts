@@ -55,6 +55,7 @@ export async function openOAuthServer(
     POSTERN_ISSUER: issuer,
     POSTERN_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     POSTERN_ADDRESS_RATE: '0',
+    POSTERN_SIGN_IN_RATE: '0',
     ...(location.databaseUrl !== undefined && { POSTERN_DATABASE_URL: location.databaseUrl }),
     ...options.env,
   })

@@ -12,16 +12,30 @@ export interface UseRow {
   uses: number
 }
 
+export interface NewNetwork {
+  readonly keyId: string
+  readonly tenantId: string
+  readonly network: string
+}
+
 interface Tables {
   api_key_networks: NetworkRow
+  api_keys: { id: string; tenant_id: string }
 }
 
 /** How many networks are remembered for one key: the latest. */
 const MOST_NETWORKS = 20
 
-/** At most 500 rows: one statement for the keys, two for their networks. */
-export async function addUses(tx: Transaction, uses: readonly UseRow[]): Promise<void> {
+/** At most 500 rows: a few statements for all of them. Answers what is a first use from a network, but for a key's first. */
+export async function addUses(tx: Transaction, uses: readonly UseRow[]): Promise<NewNetwork[]> {
+  if (uses.length === 0) return []
   const db = tx.over<Tables>()
+  const before = await db
+    .selectFrom('api_key_networks as n')
+    .innerJoin('api_keys as k', 'k.id', 'n.key_id')
+    .select(['n.key_id', 'n.network', 'k.tenant_id'])
+    .where('n.key_id', 'in', [...new Set(uses.map(({ keyId }) => keyId))])
+    .execute()
   const latest = new Map<string, UseRow>()
   for (const use of uses) {
     const known = latest.get(use.keyId)
@@ -63,4 +77,11 @@ export async function addUses(tx: Transaction, uses: readonly UseRow[]): Promise
         SELECT key_id, network, ROW_NUMBER() OVER (PARTITION BY key_id ORDER BY last_seen DESC, network) AS place
         FROM api_key_networks WHERE key_id IN (${ids})) AS ranked
       WHERE place > ${MOST_NETWORKS})`.execute(db)
+
+  const tenants = new Map(before.map((row) => [row.key_id, row.tenant_id]))
+  const known = new Set(before.map((row) => `${row.key_id} ${row.network}`))
+  return uses.flatMap(({ keyId, network }) => {
+    const tenantId = tenants.get(keyId)
+    return tenantId === undefined || known.has(`${keyId} ${network}`) ? [] : [{ keyId, tenantId, network }]
+  })
 }

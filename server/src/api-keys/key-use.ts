@@ -3,8 +3,8 @@
  * loses is at most the last seconds of it.
  */
 import { type Clock, coarseNetwork } from '../kernel/index.ts'
-import { type Storage, StorageUnavailable } from '../storage/index.ts'
-import { addUses, type UseRow } from './key-use-store.ts'
+import { inBatches, RegularFlush, type Storage, StorageUnavailable } from '../storage/index.ts'
+import { addUses, type NewNetwork, type UseRow } from './key-use-store.ts'
 import { saveHash } from './store.ts'
 
 const FLUSH_MS = 1_000
@@ -19,23 +19,25 @@ interface Rehash {
 export class KeyUse {
   readonly #storage: Storage
   readonly #clock: Clock
+  readonly #onNewNetwork: (use: NewNetwork) => void
   #uses = new Map<string, UseRow>()
   #rehashes = new Map<string, Rehash>()
-  #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> | undefined
+  readonly #flush: RegularFlush
 
-  constructor(storage: Storage, clock: Clock) {
+  /** `onNewNetwork` is told when a key that has been used comes from a network that it was not used from before. */
+  constructor(storage: Storage, clock: Clock, onNewNetwork: (use: NewNetwork) => void = () => {}) {
     this.#storage = storage
     this.#clock = clock
+    this.#onNewNetwork = onNewNetwork
+    this.#flush = new RegularFlush(() => this.#write(), FLUSH_MS)
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.flush().catch(() => {}), FLUSH_MS).unref()
+    this.#flush.start()
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.flush().catch(() => {})
+  stop(): Promise<void> {
+    return this.#flush.stop()
   }
 
   /** Beyond the bound new (key, network) pairs are not noted until the next flush. */
@@ -56,29 +58,24 @@ export class KeyUse {
     if (this.#rehashes.size < MOST_PENDING) this.#rehashes.set(keyId, { from, to })
   }
 
-  async flush(): Promise<void> {
-    await this.#flushing
-    const uses = [...this.#uses.values()]
-    const rehashes = [...this.#rehashes]
-    if (uses.length === 0 && rehashes.length === 0) return
-    this.#uses = new Map()
-    this.#rehashes = new Map()
-    this.#flushing = this.#write(uses, rehashes).finally(() => (this.#flushing = undefined))
-    await this.#flushing
+  flush(): Promise<void> {
+    return this.#flush.now()
   }
 
-  async #write(uses: UseRow[], rehashes: [string, Rehash][]): Promise<void> {
+  async #write(): Promise<void> {
+    const uses = [...this.#uses.values()]
+    const rehashes = [...this.#rehashes]
+    this.#uses = new Map()
+    this.#rehashes = new Map()
     try {
-      for (let at = 0; at < uses.length; at += BATCH) {
-        const batch = uses.slice(at, at + BATCH)
-        await this.#storage.write((tx) => addUses(tx, batch))
-      }
-      for (let at = 0; at < rehashes.length; at += BATCH) {
-        const batch = rehashes.slice(at, at + BATCH)
-        await this.#storage.write(async (tx) => {
+      await inBatches(uses, BATCH, async (batch) => {
+        for (const use of await this.#storage.write((tx) => addUses(tx, batch))) this.#onNewNetwork(use)
+      })
+      await inBatches(rehashes, BATCH, (batch) =>
+        this.#storage.write(async (tx) => {
           for (const [id, { from, to }] of batch) await saveHash(tx, id, from, to)
-        })
-      }
+        }),
+      )
     } catch (error) {
       // While the database is away these are lost: a last use is not worth memory without bound.
       if (!(error instanceof StorageUnavailable)) throw error

@@ -81,6 +81,7 @@ export async function rotateLocked(
   const successor = { ...issued.record, disabledAtMs: old.disabledAtMs }
   await insertKeys(tx, [successor])
   await saveKey(tx, ending)
+  await context.onRotated?.(tx, old.id, successor.id)
   context.changes.record(tx, caller, {
     ...keyChange(ending, old.resourceId === MANAGEMENT_RESOURCE ? 'operator.rotated' : 'api_key.rotated', {
       successor: successor.id,

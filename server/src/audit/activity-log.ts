@@ -5,7 +5,7 @@
  * unknown ones hides no leaked key.
  */
 import type { Clock } from '../kernel/index.ts'
-import { StorageUnavailable, type Storage } from '../storage/index.ts'
+import { RegularFlush, StorageUnavailable, type Storage } from '../storage/index.ts'
 import { type ActivityRow, addActivity, purgeActivity } from './store.ts'
 
 export interface Activity {
@@ -31,24 +31,23 @@ export class ActivityLog {
   #pending = new Map<string, ActivityRow>()
   #minute = 0
   readonly #seen = { proven: new Set<string>(), other: new Set<string>() }
-  #timers: NodeJS.Timeout[] = []
-  #flushing: Promise<void> | undefined
+  #purging: NodeJS.Timeout | undefined
+  readonly #flush: RegularFlush
 
   constructor(storage: Storage, clock: Clock) {
     this.#storage = storage
     this.#clock = clock
+    this.#flush = new RegularFlush(() => this.#write(), FLUSH_MS)
   }
 
   start(): void {
-    this.#timers = [
-      setInterval(() => void this.flush().catch(() => {}), FLUSH_MS).unref(),
-      setInterval(() => void this.purge().catch(() => {}), PURGE_EVERY_MS).unref(),
-    ]
+    this.#flush.start()
+    this.#purging = setInterval(() => void this.purge().catch(() => {}), PURGE_EVERY_MS).unref()
   }
 
   async stop(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer)
-    await this.flush().catch(() => {})
+    clearInterval(this.#purging)
+    await this.#flush.stop()
   }
 
   record(activity: Activity): void {
@@ -89,19 +88,21 @@ export class ActivityLog {
   }
 
   /** Writes what is pending. While the database is away, counts are kept for a later try. */
-  async flush(): Promise<void> {
-    await this.#flushing
+  flush(): Promise<void> {
+    return this.#flush.now()
+  }
+
+  async #write(): Promise<void> {
     if (this.#pending.size === 0) return
     const rows = [...this.#pending.values()]
     this.#pending = new Map()
-    this.#flushing = addActivity(this.#storage, rows)
-      .catch((error: unknown) => {
-        if (!(error instanceof StorageUnavailable)) throw error
-        // Kept for the next try, bounded: after that the oldest are dropped, as a refusal must never cost memory.
-        for (const row of rows.slice(0, MOST_ROWS_A_MINUTE * 4 - this.#pending.size)) this.#keep(row)
-      })
-      .finally(() => (this.#flushing = undefined))
-    await this.#flushing
+    try {
+      await addActivity(this.#storage, rows)
+    } catch (error) {
+      if (!(error instanceof StorageUnavailable)) throw error
+      // Kept for the next try, bounded: after that the oldest are dropped, as a refusal must never cost memory.
+      for (const row of rows.slice(0, MOST_ROWS_A_MINUTE * 4 - this.#pending.size)) this.#keep(row)
+    }
   }
 
   async purge(): Promise<void> {

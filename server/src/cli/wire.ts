@@ -114,6 +114,67 @@ export interface WireHead {
   readonly hash: string
 }
 
+export interface WireLimit {
+  readonly type: 'rate' | 'quota'
+  readonly name: string
+  readonly limit: number
+  readonly window_seconds?: number
+  readonly burst?: number
+  readonly period?: 'day' | 'month'
+  readonly enforcement?: 'strict' | 'leased'
+}
+
+export interface WirePlan {
+  readonly id: string
+  readonly name: string
+  readonly limits: readonly WireLimit[]
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface WireLimitTarget {
+  readonly on: string
+  readonly id: string
+  readonly tenant: string | null
+  readonly plan: string | null
+  readonly limits: readonly WireLimit[]
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface WireUsage {
+  readonly start?: string
+  readonly credential?: string
+  readonly client?: string
+  readonly tenant?: string
+  readonly resource?: string
+  readonly route?: string
+  readonly result?: string
+  readonly count: number
+}
+
+export interface WireKeyUsage {
+  readonly key: string
+  readonly requests: readonly {
+    readonly at: string
+    readonly route: string
+    readonly address: string | null
+    readonly result: string
+  }[]
+  readonly scopes: readonly { readonly scope: string; readonly last_used_at: string | null }[]
+}
+
+export interface WireUsedKey {
+  readonly id: string
+  readonly name: string
+  readonly owner: string
+  readonly tenant: string
+  readonly last_used_at: string | null
+  readonly last_used_network: string | null
+  readonly rotated_at: string | null
+  readonly rotated_to: string | null
+}
+
 export interface WireActivity {
   readonly minute: string
   readonly kind: string

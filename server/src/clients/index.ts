@@ -40,5 +40,5 @@ export {
 export { forgetSealedArtifacts } from './forget-sealed-artifacts.ts'
 export { getClient, listClients } from './read-clients.ts'
 export { clientRoutes } from './routes.ts'
-export { findClient } from './store.ts'
+export { findClient, lockClient } from './store.ts'
 export { storedAccessToken, type StoredPayload } from './stored-access-token.ts'

@@ -35,7 +35,22 @@ export interface Config {
   readonly logLevel: string
   readonly logFormat: 'json' | 'pretty'
   readonly shutdownGraceSeconds: number
-  readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
+  /** How many nodes serve, each with `workers`: for the share of a limit that one counts alone. */
+  readonly nodes: number
+  /** Secret: it may hold a password. */
+  readonly valkeyUrl: string | undefined
+  readonly valkeyLost: 'share' | 'closed'
+  /** How long counts are kept: by minute, by hour, by day. */
+  readonly usage: {
+    readonly minutesForHours: number
+    readonly hoursForDays: number
+    readonly daysForDays: number
+  }
+  readonly limits: {
+    readonly address: RateLimit
+    readonly credential: RateLimit
+    readonly signIn: RateLimit
+  }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -73,12 +88,21 @@ export function loadConfig(
     insecure: read('insecure', parse.parseFlag),
     dynamicRegistration: read('dynamic_registration', parse.parseFlag),
     workers: read('workers', rangeOf('workers')),
+    nodes: read('nodes', rangeOf('nodes')),
+    valkeyUrl: read.optional('valkey_url', parse.parseValkeyUrl),
+    valkeyLost: read('valkey_lost', choiceOf('valkey_lost')) as 'share' | 'closed',
     logLevel: read('log_level', choiceOf('log_level')),
     logFormat: logFormat === 'pretty' || (logFormat === 'auto' && terminal) ? 'pretty' : 'json',
     shutdownGraceSeconds: read('shutdown_grace_seconds', rangeOf('shutdown_grace_seconds')),
+    usage: Object.freeze({
+      minutesForHours: read('usage_minutes_kept_hours', rangeOf('usage_minutes_kept_hours')),
+      hoursForDays: read('usage_hours_kept_days', rangeOf('usage_hours_kept_days')),
+      daysForDays: read('usage_days_kept_days', rangeOf('usage_days_kept_days')),
+    }),
     limits: Object.freeze({
       address: rateOf('address_rate', 'address_burst'),
       credential: rateOf('credential_rate', 'credential_burst'),
+      signIn: rateOf('sign_in_rate', 'sign_in_burst'),
     }),
     warnings: [],
   }

@@ -85,6 +85,16 @@ export function parsePostgresUrl(given: Given): string {
   )
 }
 
+export function parseValkeyUrl(given: Given): string {
+  const url = URL.parse(given.text.trim())
+  if (url && ['valkey:', 'valkeys:', 'redis:', 'rediss:'].includes(url.protocol) && url.hostname !== '')
+    return given.text.trim()
+  throw new ConfigError(
+    given.source,
+    `${given.source} is not a Valkey URL; expected valkey://user:password@host:6379, or valkeys:// with TLS, with special characters of the password percent-encoded.`,
+  )
+}
+
 export function parseSecret(given: Given, minimumLength: number): string {
   if (given.text.length < minimumLength)
     throw new ConfigError(

@@ -27,6 +27,7 @@ function takes(kind: Kind): string {
     case 'secret':
       return `secret, ≥ ${kind.minimumLength} characters`
     case 'postgresUrl':
+    case 'valkeyUrl':
       return 'secret, URL'
     case 'cidrs':
       return 'list of networks'

@@ -9,6 +9,7 @@ export type Kind =
   | { readonly is: 'path' }
   | { readonly is: 'url' }
   | { readonly is: 'postgresUrl' }
+  | { readonly is: 'valkeyUrl' }
   | { readonly is: 'secret'; readonly minimumLength: number }
   | { readonly is: 'cidrs' }
   | { readonly is: 'flag' }
@@ -97,6 +98,24 @@ export const SETTINGS = [
     doc: 'How many processes answer on the port.',
   },
   {
+    name: 'nodes',
+    kind: { is: 'integer', from: 1, to: 1000 },
+    default: '1',
+    doc: 'How many nodes serve this deployment, each with `workers` processes; of each limit, a process that counts without Valkey counts its share.',
+  },
+  {
+    name: 'valkey_url',
+    kind: { is: 'valkeyUrl' },
+    secret: true,
+    doc: 'A Valkey or Redis, as `valkey://user:password@host:6379`, in which several processes count limits exactly; without it each counts its share.',
+  },
+  {
+    name: 'valkey_lost',
+    kind: { is: 'choice', of: ['share', 'closed'] },
+    default: 'share',
+    doc: 'What happens to limits while Valkey cannot be reached: each process counts its `share`, or is `closed` and refuses whatever has a limit.',
+  },
+  {
     name: 'log_level',
     kind: { is: 'choice', of: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] },
     default: 'info',
@@ -127,6 +146,18 @@ export const SETTINGS = [
     doc: 'How many requests one address may send at once before `address_rate` holds it back.',
   },
   {
+    name: 'sign_in_rate',
+    kind: { is: 'integer', from: 0, to: 1_000_000 },
+    default: '50',
+    doc: 'Requests per second from one address to where people sign in, clients get tokens or register, and devices ask, within `address_rate`; 0 means no limit.',
+  },
+  {
+    name: 'sign_in_burst',
+    kind: { is: 'integer', from: 1, to: 10_000_000 },
+    default: '500',
+    doc: 'How many of these one address may send at once before `sign_in_rate` holds it back.',
+  },
+  {
     name: 'credential_rate',
     kind: { is: 'integer', from: 0, to: 1_000_000 },
     default: '0',
@@ -137,6 +168,24 @@ export const SETTINGS = [
     kind: { is: 'integer', from: 1, to: 10_000_000 },
     default: '2000',
     doc: 'How many requests one operator credential may send at once before `credential_rate` holds it back.',
+  },
+  {
+    name: 'usage_minutes_kept_hours',
+    kind: { is: 'integer', from: 1, to: 720 },
+    default: '24',
+    doc: 'For how many hours usage is kept by the minute.',
+  },
+  {
+    name: 'usage_hours_kept_days',
+    kind: { is: 'integer', from: 2, to: 3650 },
+    default: '90',
+    doc: 'For how many days usage is kept by the hour; after that by the day.',
+  },
+  {
+    name: 'usage_days_kept_days',
+    kind: { is: 'integer', from: 2, to: 36_500 },
+    default: '800',
+    doc: 'For how many days usage is kept at all.',
   },
   {
     name: 'config',

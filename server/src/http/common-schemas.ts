@@ -22,7 +22,7 @@ export const TenantId = Type.String({
 export const IdParams = Type.Object({ id: Type.String({ maxLength: 200 }) })
 
 export const PageQuery = {
-  cursor: Type.Optional(Type.String({ maxLength: 300, description: '`next_cursor` of the page before.' })),
+  cursor: Type.Optional(Type.String({ maxLength: 2000, description: '`next_cursor` of the page before.' })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: '50 unless told.' })),
 }
 

@@ -3,7 +3,7 @@
  * a crash loses seconds of it.
  */
 import { type Clock, coarseNetwork } from '../kernel/index.ts'
-import { type Storage, StorageUnavailable } from '../storage/index.ts'
+import { inBatches, RegularFlush, type Storage, StorageUnavailable } from '../storage/index.ts'
 import { saveUses, type UseRow } from './session-store.ts'
 import type { Session } from './session.ts'
 
@@ -16,21 +16,20 @@ export class SessionUse {
   readonly #storage: Storage
   readonly #clock: Clock
   #pending = new Map<string, UseRow>()
-  #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> | undefined
+  readonly #flush: RegularFlush
 
   constructor(storage: Storage, clock: Clock) {
     this.#storage = storage
     this.#clock = clock
+    this.#flush = new RegularFlush(() => this.#write(), FLUSH_MS)
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.flush().catch(() => {}), FLUSH_MS).unref()
+    this.#flush.start()
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.flush().catch(() => {})
+  stop(): Promise<void> {
+    return this.#flush.stop()
   }
 
   /** Beyond the bound, sessions are not noted until the next flush. */
@@ -42,21 +41,15 @@ export class SessionUse {
       this.#pending.set(session.id, { id: session.id, atMs, network })
   }
 
-  async flush(): Promise<void> {
-    await this.#flushing
-    const uses = [...this.#pending.values()]
-    if (uses.length === 0) return
-    this.#pending = new Map()
-    this.#flushing = this.#write(uses).finally(() => (this.#flushing = undefined))
-    await this.#flushing
+  flush(): Promise<void> {
+    return this.#flush.now()
   }
 
-  async #write(uses: readonly UseRow[]): Promise<void> {
+  async #write(): Promise<void> {
+    const uses = [...this.#pending.values()]
+    this.#pending = new Map()
     try {
-      for (let at = 0; at < uses.length; at += BATCH) {
-        const batch = uses.slice(at, at + BATCH)
-        await this.#storage.write((tx) => saveUses(tx, batch))
-      }
+      await inBatches(uses, BATCH, (batch) => this.#storage.write((tx) => saveUses(tx, batch)))
     } catch (error) {
       // While the database is away these are lost: a last use is not worth memory without bound.
       if (!(error instanceof StorageUnavailable)) throw error

@@ -28,7 +28,7 @@ export function decodeCursor<T extends 'string' | 'number'>(
   try {
     const [name, position] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [unknown, unknown]
     const sound =
-      kind === 'number' ? Number.isSafeInteger(position) : /^[\w:/.-]{1,128}$/.test(String(position))
+      kind === 'number' ? Number.isSafeInteger(position) : /^[\w:/.-]{1,1200}$/.test(String(position))
     if (name === list && typeof position === kind && sound)
       return position as T extends 'string' ? string : number
   } catch {

@@ -27,6 +27,8 @@ export interface Principal {
   /** Unix milliseconds. */
   readonly expiresAtMs?: number
   readonly metadata?: Readonly<Record<string, unknown>>
+  /** The name of the plan that is nearest to the credential: its own, else its owner's, client's, tenant's. */
+  readonly plan?: string
 }
 
 /** RFC 8693, section 4.1: who acts for the subject, nested. */

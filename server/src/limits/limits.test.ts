@@ -58,7 +58,10 @@ it('stays bounded under a flood of names, and still holds back whoever asks on',
 
 it('counts an IPv6 /64 as one, and an IPv4 address and its mapped form as one', () => {
   const rate = { perSecond: 1, burst: 1 }
-  const admit = createAdmit({ address: rate, credential: rate }, new FrozenClock())
+  const admit = createAdmit(
+    { address: rate, credential: rate, signIn: { perSecond: 0, burst: 1 } },
+    new FrozenClock(),
+  )
   const asks = (ip: string, callerId?: string): string | undefined =>
     admit({ ip, route: '/', ...(callerId !== undefined && { callerId }) })?.code
   assert.equal(asks('2001:db8:0:1::1'), undefined)
@@ -69,6 +72,23 @@ it('counts an IPv6 /64 as one, and an IPv4 address and its mapped form as one', 
   assert.equal(asks('192.0.2.2'), undefined)
   assert.equal(asks('192.0.2.1', 'key_1'), undefined)
   assert.equal(asks('198.51.100.1', 'key_1'), 'rate_limited')
+})
+
+it('holds an address back sooner where people sign in and clients get tokens, and nowhere else', () => {
+  const wide = { perSecond: 1, burst: 100 }
+  const admit = createAdmit(
+    { address: wide, credential: wide, signIn: { perSecond: 1, burst: 2 } },
+    new FrozenClock(),
+  )
+  const asks = (route: string, ip = '192.0.2.1'): string | undefined => admit({ ip, route })?.code
+  assert.equal(asks('/token'), undefined)
+  // One bucket for all of them, under an issuer with a path as well.
+  assert.equal(asks('/auth/device/authorize'), undefined)
+  for (const route of ['/sign-in', '/token', '/par', '/register', '/auth/interaction/:uid'])
+    assert.equal(asks(route), 'rate_limited', route)
+  for (const route of ['/jwks', '/v1/keys', '/userinfo', '/v1/tokens', '/introspect'])
+    assert.equal(asks(route), undefined, route)
+  assert.equal(asks('/sign-in', '192.0.2.2'), undefined)
 })
 
 it('answers 429 with Retry-After over HTTP, by address and by credential', async () => {
@@ -99,6 +119,28 @@ it('answers 429 with Retry-After over HTTP, by address and by credential', async
     node.request('GET', '/v1/keys', { key: operator.key, ip: `203.0.113.${index}` }),
   )
   assert.equal(byCredential.filter((status) => status === 429).length, 3)
+  await node.close()
+  await database.drop()
+})
+
+it('answers 429 at the token endpoint and the sign-in page, whatever is wrong with the request besides', async () => {
+  const database = freshSqlite()
+  const node = await openNode(database, { env: { POSTERN_SIGN_IN_RATE: '1', POSTERN_SIGN_IN_BURST: '3' } })
+  const statuses: number[] = []
+  for (let count = 0; count < 4; count++)
+    statuses.push(
+      (
+        await node.request('POST', '/token', {
+          key: null,
+          body: 'grant_type=nonsense',
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        })
+      ).status,
+    )
+  assert.ok(statuses.slice(0, 3).every((status) => status !== 429))
+  assert.equal(statuses[3], 429)
+  assert.equal((await node.request('GET', '/sign-in', { key: null })).status, 429)
+  assert.equal((await node.request('GET', '/jwks', { key: null })).status, 200)
   await node.close()
   await database.drop()
 })

@@ -12,3 +12,4 @@ export { type Answer, forgetIdempotentAnswers, Idempotency, type IdempotentReque
 export { forShare, forUpdate } from './locking.ts'
 export { ParsedRows } from './parsed-rows.ts'
 export { preparedRead } from './prepared-read.ts'
+export { inBatches, RegularFlush } from './regular-flush.ts'

@@ -9,6 +9,8 @@ import { clients } from './migrations/003-clients.ts'
 import { identity } from './migrations/004-identity.ts'
 import { revocations } from './migrations/005-revocations.ts'
 import { opaqueTokens } from './migrations/006-opaque-tokens.ts'
+import { limits } from './migrations/030-limits.ts'
+import { usage } from './migrations/031-usage.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
 
@@ -31,6 +33,8 @@ export const MIGRATIONS: readonly Migration[] = [
   identity,
   revocations,
   opaqueTokens,
+  limits,
+  usage,
 ]
 
 const TYPES: Record<Dialect, ColumnTypes> = {

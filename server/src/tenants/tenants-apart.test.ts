@@ -29,6 +29,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/users/:id': { name: 'taken over' },
   'POST /v1/users/:id/password': { password: 'correct horse battery' },
   'PUT /v1/users/:id/tenants/:tenant': { roles: [] },
+  'PATCH /v1/plans/:id': { name: 'taken-over' },
+  'PUT /v1/limits/:on/:id': { limits: [] },
   'PATCH /v1/trusted-issuers/:id': { name: 'taken over' },
   'POST /v1/trusted-issuers/:id/revoke-token': { jti: 'x' },
 }
@@ -88,6 +90,10 @@ onBothDatabases('tenants apart', (fresh) => {
       revocations: theirRevocation,
       'signing-keys': 'a signing key of the deployment',
       'trusted-issuers': 'a trusted issuer of the deployment',
+      plans: 'a plan of the deployment',
+      limits: theirKey.id,
+      usage: theirKey.id,
+      me: theirKey.id,
     }
     const routes = node.deployment.server.posternHttp.routes.filter(({ url }) => url.includes(':id'))
     assert.ok(routes.length >= 15)
@@ -100,7 +106,9 @@ onBothDatabases('tenants apart', (fresh) => {
       // Resources belong to the deployment: only the operator who is confined to others does not reach one.
       const key = noun === 'resources' ? confined : operator
       const [a, b] = await Promise.all(
-        [id, unknown].map((one) => node.request(method, url.replace(':id', one), { body, key })),
+        [id, unknown].map((one) =>
+          node.request(method, url.replace(':on', 'key').replace(':id', one), { body, key }),
+        ),
       )
       assert.deepEqual(sameness(a as Answer), sameness(b as Answer), `${method} ${url}`)
       assert.ok([403, 404].includes((a as Answer).status), `${method} ${url}: ${a?.status}`)

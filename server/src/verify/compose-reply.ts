@@ -1,8 +1,13 @@
 /** The text of an answer, put together once for each credential and not for each request. */
-import { type Denial, type Presented, rfc3339 } from '../kernel/index.ts'
+import { type Denial, rfc3339 } from '../kernel/index.ts'
+import { type LimitState, statesText } from '../limits/index.ts'
+import type { Proven } from './verify.ts'
 
-/** `{"principal":…,"constraints":…,"cache_seconds":…,"limits":[],"refs":[…]`, without the closing brace. */
-export function replyOf(presented: Presented): string {
+/**
+ * `{"principal":…,"constraints":…,"cache_seconds":…,"refs":[…],"limits":[]`, without the closing brace; where there are
+ * limits, they are not part of it, as each answer has its own.
+ */
+export function replyOf(presented: Proven): string {
   const { principal, ipAllowText } = presented
   const expires = rfc3339(presented.expiresAtMs)
   const wire = {
@@ -24,6 +29,7 @@ export function replyOf(presented: Presented): string {
       ...(principal.authTimeMs !== undefined && { auth_time: rfc3339(principal.authTimeMs) }),
       ...(expires !== null && { expires_at: expires }),
       ...(principal.metadata && { metadata: principal.metadata }),
+      ...(principal.plan !== undefined && { plan: principal.plan }),
     },
     constraints: {
       environment: principal.credential.environment,
@@ -34,19 +40,20 @@ export function replyOf(presented: Presented): string {
       ...(principal.cnf && { cnf: principal.cnf }),
     },
     cache_seconds: presented.cacheSeconds,
-    limits: [],
     refs: presented.refs,
+    ...(!presented.limits?.length && { limits: [] }),
   }
   return JSON.stringify(wire).slice(0, -1)
 }
 
-export function validText(reply: string, asOf: number): string {
-  return `{"valid":true,${reply.slice(1)},"as_of":${asOf}}`
+export function validText(reply: string, asOf: number, limits?: readonly LimitState[]): string {
+  const counted = limits ? `,"limits":${statesText(limits)}` : ''
+  return `{"valid":true,${reply.slice(1)}${counted},"as_of":${asOf}}`
 }
 
-export function denialText(refused: Denial, asOf: number): string {
+export function denialText(refused: Denial, asOf: number, limits?: readonly LimitState[]): string {
   const { code, detail, scopes, acrValues, maxAgeSeconds, retryAfterSeconds } = refused
-  return JSON.stringify({
+  const text = JSON.stringify({
     valid: false,
     code,
     detail,
@@ -56,4 +63,5 @@ export function denialText(refused: Denial, asOf: number): string {
     ...(retryAfterSeconds !== undefined && { retry_after_seconds: retryAfterSeconds }),
     as_of: asOf,
   })
+  return limits ? `${text.slice(0, -1)},"limits":${statesText(limits)}}` : text
 }

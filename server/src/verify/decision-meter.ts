@@ -2,28 +2,44 @@
 import type { KeyUse } from '../api-keys/index.ts'
 import type { ActivityLog } from '../audit/index.ts'
 import { coarseNetwork, DEPLOYMENT_TENANT } from '../kernel/index.ts'
+import type { UsageMeter } from '../usage/index.ts'
 import type { Decision } from './verify.ts'
 
 export interface DecisionContext {
   /** A route's pattern or name, never a path that was called. */
   readonly route: string
   readonly ip?: string | undefined
+  /** Those that were asked for. */
+  readonly scopes?: readonly string[]
 }
 
-export class DecisionMeter {
-  readonly #keyUse: KeyUse
-  readonly #activity: ActivityLog
-  readonly #count: (code: string) => void
+export interface DecisionMeterPorts {
+  readonly keyUse: KeyUse
+  readonly activity: ActivityLog
+  readonly usage: UsageMeter
+  /** Gets `valid` or the denial's code. */
+  count(code: string): void
+}
 
-  /** `count` gets `valid` or the denial's code. */
-  constructor(keyUse: KeyUse, activity: ActivityLog, count: (code: string) => void) {
-    this.#keyUse = keyUse
-    this.#activity = activity
-    this.#count = count
+const NO_SCOPES: readonly string[] = []
+
+export class DecisionMeter {
+  readonly #ports: DecisionMeterPorts
+
+  constructor(ports: DecisionMeterPorts) {
+    this.#ports = ports
   }
 
   note(decision: Decision, context: DecisionContext): void {
-    this.#count(decision.denial?.code ?? 'valid')
+    const result = decision.denial?.code ?? 'valid'
+    this.#ports.count(result)
+    this.#ports.usage.note({
+      used: decision.presented,
+      route: context.route,
+      result,
+      address: context.ip,
+      scopes: context.scopes ?? NO_SCOPES,
+    })
     this.noteCaller(decision, context)
   }
 
@@ -32,13 +48,13 @@ export class DecisionMeter {
     if (!denial && presented) {
       const { id, type } = presented.principal.credential
       if (type !== 'api_key') return
-      this.#keyUse.note(id, ip)
-      if (presented.rehash) this.#keyUse.rehash(id, presented.rehash.from, presented.rehash.to)
+      this.#ports.keyUse.note(id, ip)
+      if (presented.rehash) this.#ports.keyUse.rehash(id, presented.rehash.from, presented.rehash.to)
       return
     }
     if (!denial) return
     const tenant = presented?.principal.tenant
-    this.#activity.record({
+    this.#ports.activity.record({
       kind: denial.code.startsWith('exposed_') ? 'exposed' : 'denial',
       code: denial.code,
       route,

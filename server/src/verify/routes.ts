@@ -1,5 +1,5 @@
 /** POST /v1/verify and GET /v1/whoami. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import {
   declareRoute,
@@ -11,10 +11,11 @@ import {
   sendJsonAtOnce,
   sendProblem,
 } from '../http/index.ts'
-import { denial, DENIALS, type Denial, keysInUrl, PosternError } from '../kernel/index.ts'
+import { DENIALS, PosternError } from '../kernel/index.ts'
+import { LARGEST_COST, LimitStateBody } from '../limits/index.ts'
 import { denialText, validText } from './compose-reply.ts'
 import type { DecisionMeter } from './decision-meter.ts'
-import { readCredential } from './read-credential.ts'
+import { askAboutSender } from './ask-about-sender.ts'
 import type { Decision, Verifier } from './verify.ts'
 import type { VerifyRequest } from './verify-request.ts'
 
@@ -57,6 +58,25 @@ const VerifyBody = Type.Object({
   max_age: Type.Optional(
     Type.Integer({ minimum: 0, description: 'Seconds: the user signed in no longer ago than that.' }),
   ),
+  route: Type.Optional(
+    Type.Unsafe<string>({
+      ...Named(200),
+      description: "The called route's pattern or name, never its path: usage is counted by it.",
+    }),
+  ),
+  cost: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: LARGEST_COST,
+      description: 'What the request costs the limits; 1 unless told, 0 only looks.',
+    }),
+  ),
+  reserved: Type.Optional(
+    Type.Array(Type.String({ maxLength: 500 }), {
+      maxItems: 64,
+      description: 'Buckets that the verifier has charged out of its leases.',
+    }),
+  ),
 })
 
 const Confirmation = Type.Object({ jkt: Type.Optional(Type.String()) })
@@ -84,6 +104,7 @@ const Principal = Type.Object({
   auth_time: Type.Optional(Rfc3339),
   expires_at: Type.Optional(Rfc3339),
   metadata: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  plan: Type.Optional(Type.String()),
 })
 const Constraints = Type.Object({
   environment: Type.Enum(['live', 'test']),
@@ -101,7 +122,7 @@ const VerifyReply = Type.Union([
     principal: Principal,
     constraints: Constraints,
     cache_seconds: Type.Integer(),
-    limits: Type.Array(Type.Unknown()),
+    limits: Type.Array(LimitStateBody),
     refs: Type.Array(Type.String(), {
       description: 'Rows of the feed with one of these as `kind:key` touch the answer.',
     }),
@@ -115,11 +136,11 @@ const VerifyReply = Type.Union([
     acr_values: Type.Optional(Type.Array(Type.String())),
     max_age: Type.Optional(Type.Integer()),
     retry_after_seconds: Type.Optional(Type.Integer()),
+    limits: Type.Optional(Type.Array(LimitStateBody)),
     as_of: AsOf,
   }),
 ])
 
-const EVERYWHERE = { tenant: null, resources: null } as const
 const NONE: readonly string[] = []
 
 export interface VerifyPorts {
@@ -155,16 +176,18 @@ export function verifyRoutes(server: FastifyInstance, { verifier, meter, issuer 
         environment: body.environment ?? 'live',
         acrValues: body.acr_values,
         maxAgeSeconds: body.max_age,
+        cost: body.cost ?? 1,
+        reserved: body.reserved,
         reach: caller,
       }
       const answer = (decision: Decision): void => {
         sendJsonAtOnce(
           reply,
           decision.denial
-            ? denialText(decision.denial, decision.asOf)
-            : validText(decision.reply, decision.asOf),
+            ? denialText(decision.denial, decision.asOf, decision.limits)
+            : validText(decision.reply, decision.asOf, decision.limits),
         )
-        meter.note(decision, { route: 'verify', ip: body.ip })
+        meter.note(decision, { route: body.route ?? 'verify', ip: body.ip, scopes: question.scopes })
       }
       const decision = verifier.verify(question)
       if (!(decision instanceof Promise)) {
@@ -188,21 +211,9 @@ export function verifyRoutes(server: FastifyInstance, { verifier, meter, issuer 
     tags: ['Verify'],
     schema: { response: { 200: Type.Object({ principal: Principal, constraints: Constraints }) } },
     async handler(request, reply) {
-      const sent = sentTo(request)
-      if ('valid' in sent) return sendProblem(reply, request, problemOfDenial(sent))
-      const decision = await verifier.verify({
-        credential: sent.text,
-        scopes: NONE,
-        ip: request.ip,
-        method: request.method,
-        // Where it is known to be, whatever Host was sent.
-        url: issuer.replace(/\/$/, '') + request.url,
-        dpop: sent.dpop,
-        origin: request.headers.origin,
-        secFetchSite: request.headers['sec-fetch-site'] as string | undefined,
-        environment: 'any',
-        reach: EVERYWHERE,
-      })
+      const question = askAboutSender(request, issuer)
+      if ('valid' in question) return sendProblem(reply, request, problemOfDenial(question))
+      const decision = await verifier.verify(question)
       meter.note(decision, { route: 'whoami', ip: request.ip })
       if (decision.denial) return sendProblem(reply, request, problemOfDenial(decision.denial))
       const { principal, constraints } = JSON.parse(`${decision.reply}}`) as Record<string, unknown>
@@ -219,15 +230,4 @@ function requireTarget(body: { method?: string; url?: string }): void {
   throw new PosternError('invalid_request', `/${absent}: ${detail}`, {
     errors: [{ pointer: `/${absent}`, detail }],
   })
-}
-
-/** The credential of a request to this server, with its proof where the scheme asks for one. */
-function sentTo(request: FastifyRequest): { text: string; dpop?: string } | Denial {
-  const [exposed] = keysInUrl(request.url)
-  if (exposed !== undefined) return { text: exposed }
-  const sent = readCredential(request)
-  // RFC 9449, section 7.1: bound tokens come with this scheme and a proof, or not at all.
-  if ('valid' in sent || sent.scheme !== 'dpop') return sent
-  const dpop = request.headers['dpop']
-  return dpop === undefined ? denial('proof_required') : { text: sent.text, dpop: String(dpop) }
 }

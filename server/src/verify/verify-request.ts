@@ -22,6 +22,10 @@ export interface VerifyRequest {
   readonly acrValues?: readonly string[] | undefined
   /** The user signed in no longer ago than this. */
   readonly maxAgeSeconds?: number | undefined
+  /** What the request costs its limits; undefined: nothing is charged. */
+  readonly cost?: number | undefined
+  /** Buckets that the asking verifier has charged already, out of its leases. */
+  readonly reserved?: readonly string[] | undefined
   /** How far the asking caller reaches: beyond that everything is `unknown`. */
   readonly reach: Pick<Caller, 'tenant' | 'resources'>
 }

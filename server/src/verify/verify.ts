@@ -1,6 +1,6 @@
 /**
  * The hot path: credential → Principal or Denial. Known credentials are answered synchronously, with no database read;
- * first sight costs one. Nothing here waits for a write.
+ * first sight costs two, of the credential and of its limits. Nothing here waits for a write.
  */
 import { hash } from 'node:crypto'
 import {
@@ -9,6 +9,7 @@ import {
   type Denial,
   isOpaqueToken,
   keysInUrl,
+  MANAGEMENT_URI,
   PosternError,
   type Presented,
 } from '../kernel/index.ts'
@@ -20,6 +21,7 @@ import {
   type PresentedKey,
   resemblesKey,
 } from '../api-keys/index.ts'
+import type { BoundLimit, LimitDecision, LimitsOf, LimitState } from '../limits/index.ts'
 import { type FeedReader, OLDEST_READING_MS } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { type Circumstances, firstDenial } from './checks.ts'
@@ -36,10 +38,13 @@ export interface Decision {
   /** What a valid one answers, as text without the closing brace: see `replyOf`. */
   readonly reply: string
   readonly asOf: number
+  /** What its limits are at, when they were charged. */
+  readonly limits?: readonly LimitState[]
 }
 
 /** A key or a token; what only keys have is absent from the other. */
-export type Proven = Presented & Partial<Pick<PresentedKey, 'boundResources' | 'rehash'>>
+export type Proven = Presented &
+  Partial<Pick<PresentedKey, 'boundResources' | 'rehash'>> & { readonly limits?: readonly BoundLimit[] }
 
 export interface VerifierPorts {
   readonly storage: Storage
@@ -48,6 +53,8 @@ export interface VerifierPorts {
   readonly clock: Clock
   /** Access tokens, ours and those of trusted issuers. */
   findToken(text: string): Promise<Presented | Denial>
+  findLimits(presented: Presented): Promise<LimitsOf>
+  chargeLimits(limits: readonly BoundLimit[], cost: number): LimitDecision | Promise<LimitDecision>
 }
 
 export const LONGEST_CREDENTIAL = 8_192
@@ -58,6 +65,8 @@ export class Verifier {
   readonly #ports: VerifierPorts
   readonly #cache: CredentialCache
   readonly #seenProofs = new SeenProofs()
+  /** First sights under way, by digest. */
+  readonly #sights = new Map<string, Promise<Decision>>()
 
   constructor(ports: VerifierPorts) {
     this.#ports = ports
@@ -79,7 +88,8 @@ export class Verifier {
     }
     const digest = digestOf(request)
     const known = this.#cache.get(digest)
-    return known ? this.#decide(known, request) : this.#firstSight(digest, request)
+    if (known) return this.#charged(this.#decide(known, request), request)
+    return this.#together(digest, request)
   }
 
   /** The same from the database, never from the cache: for management. */
@@ -106,12 +116,54 @@ export class Verifier {
     return undefined
   }
 
+  /**
+   * A thousand requests at once with one new credential read the database once. Whoever waits for another's reading
+   * looks into the cache afterwards: what was touched meanwhile is not there, and is read again.
+   */
+  async #together(digest: string, request: VerifyRequest): Promise<Decision> {
+    const underWay = this.#sights.get(digest)
+    if (underWay) {
+      await underWay.catch(() => {})
+      const known = this.#cache.get(digest)
+      return known ? this.#charged(this.#decide(known, request), request) : this.#firstSight(digest, request)
+    }
+    const sight = this.#firstSight(digest, request)
+    this.#sights.set(digest, sight)
+    try {
+      return await sight
+    } finally {
+      this.#sights.delete(digest)
+    }
+  }
+
   async #firstSight(digest: string, request: VerifyRequest): Promise<Decision> {
     // The position before the record: a row after it that touches the record is then never missed.
     const { position } = this.#ports.feed
-    const presented = await this.#find(request)
-    if ('valid' in presented) return this.#refused(presented)
-    return this.#decide(this.#cache.put(digest, presented, replyOf(presented), position), request)
+    const found = await this.#find(request)
+    if ('valid' in found) return this.#refused(found)
+    // Operators' own limits are those of the server's endpoints.
+    const presented =
+      found.principal.resource === MANAGEMENT_URI
+        ? found
+        : withLimits(found, await this.#ports.findLimits(found))
+    const known = this.#cache.put(digest, presented, replyOf(presented), position)
+    return this.#charged(this.#decide(known, request), request)
+  }
+
+  /** The last check of all: what is refused for anything else costs nothing. */
+  #charged(decision: Decision, { cost, reserved }: VerifyRequest): Decision | Promise<Decision> {
+    const limits = decision.presented?.limits
+    if (!limits || limits.length === 0 || cost === undefined || decision.denial) return decision
+    const open = reserved
+      ? limits.filter(({ bucket, limit }) => limit.enforcement === 'strict' || !reserved.includes(bucket))
+      : limits
+    const charged = this.#ports.chargeLimits(open, cost)
+    const settle = ({ denial: refusal, states }: LimitDecision): Decision => ({
+      ...decision,
+      denial: refusal,
+      limits: states,
+    })
+    return charged instanceof Promise ? charged.then(settle) : settle(charged)
   }
 
   async #find(request: VerifyRequest): Promise<Proven | Denial> {
@@ -165,6 +217,16 @@ export class Verifier {
         },
       )
     return retry()
+  }
+}
+
+function withLimits(found: Proven, { limits, plan, refs }: LimitsOf): Proven {
+  if (limits.length === 0 && plan === undefined) return found
+  return {
+    ...found,
+    limits,
+    principal: { ...found.principal, ...(plan !== undefined && { plan }) },
+    refs: [...found.refs, ...refs],
   }
 }
 

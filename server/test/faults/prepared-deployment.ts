@@ -30,6 +30,7 @@ export function environmentFor(location: StorageLocation, env: NodeJS.ProcessEnv
     POSTERN_ROOT_SECRET: ROOT_SECRET,
     POSTERN_LOG_LEVEL: 'silent',
     POSTERN_ADDRESS_RATE: '0',
+    POSTERN_SIGN_IN_RATE: '0',
     ...(location.databaseUrl !== undefined && { POSTERN_DATABASE_URL: location.databaseUrl }),
     ...env,
   }

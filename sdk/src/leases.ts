@@ -1,0 +1,224 @@
+/**
+ * Limits without a call: this process holds slices of them, and decides by itself as long as they last. The server took
+ * each slice out of the limit when it gave it, so all processes together never admit more than the limit. A lease ends
+ * a second after the request for it was *sent*, by this process's monotonic clock; what it did not say it returns is
+ * spent.
+ */
+
+/** A limit as an answer of the server names it. */
+export interface LeasableLimit {
+  /** The counter's name. */
+  readonly bucket: string
+  readonly enforcement: 'strict' | 'leased'
+}
+
+export type LeaseDecision =
+  /** Charged here: no call is needed. */
+  | { readonly kind: 'admitted' }
+  /** A slice is used up, and nothing was charged. */
+  | { readonly kind: 'refused'; readonly bucket: string }
+  /**
+   * The server has to be asked about the rest: tell it what was `reserved` here, and call `refund` with the same when
+   * it refuses.
+   */
+  | { readonly kind: 'ask'; readonly reserved: readonly string[] }
+
+/** One bucket of `POST /v1/limits/leases`, and of its answer. */
+export interface LeaseWish {
+  readonly bucket: string
+  readonly lease?: string
+  readonly granted: number
+  readonly spent: number
+  readonly returned: number
+  readonly want: number
+}
+export interface LeaseAnswer {
+  readonly bucket: string
+  readonly strict: boolean
+  readonly lease?: string
+  readonly granted?: number
+}
+
+export interface LeaseHolderOptions {
+  /** Sends the wishes; rejects when there is no answer. */
+  send(wishes: readonly LeaseWish[]): Promise<readonly LeaseAnswer[]>
+  /** Milliseconds that never go back. */
+  nowMs(): number
+}
+
+interface Held {
+  lease: string | undefined
+  granted: number
+  spent: number
+  returned: number
+  endsAtMs: number
+  /** What was asked for since the last renewal, admitted or not. */
+  demand: number
+  /** The same of the renewals before, fading. */
+  usual: number
+  lastUsedMs: number
+  /** Until then the server wants to be asked. */
+  strictUntilMs: number
+}
+
+const LEASE_MS = 1_000
+/** How often to renew; the server says the same. */
+export const RENEW_MS = 200
+const IDLE_MS = 2_000
+const STRICT_MS = 5_000
+const MOST_HELD = 10_000
+const LARGEST_MESSAGE = 1_000
+
+export class LeaseHolder {
+  readonly #options: LeaseHolderOptions
+  readonly #held = new Map<string, Held>()
+  #renewing: Promise<void> | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(options: LeaseHolderOptions) {
+    this.#options = options
+  }
+
+  /** Charges all limits or none. Never waits; what is missing is asked for in the background. */
+  decide(limits: readonly LeasableLimit[], cost: number, nowMs = this.#options.nowMs()): LeaseDecision {
+    let reserved: string[] | undefined
+    let missing = false
+    for (const { bucket, enforcement } of limits) {
+      if (enforcement !== 'leased') {
+        missing = true
+        continue
+      }
+      const held = this.#note(bucket, cost, nowMs)
+      if (held === undefined || held.lease === undefined || held.endsAtMs <= nowMs) missing = true
+      else if (tokensOf(held) < cost) return { kind: 'refused', bucket }
+      else (reserved ??= []).push(bucket)
+    }
+    for (const bucket of reserved ?? []) (this.#held.get(bucket) as Held).spent += cost
+    if (missing) return { kind: 'ask', reserved: reserved ?? [] }
+    return ADMITTED
+  }
+
+  /** The server refused what was reserved here. */
+  refund(buckets: readonly string[], cost: number): void {
+    for (const bucket of buckets) {
+      const held = this.#held.get(bucket)
+      if (held && held.spent >= cost) held.spent -= cost
+    }
+  }
+
+  /** Tells what was spent, gives back what is too much, asks for what will be needed. One at a time. */
+  renew(): Promise<void> {
+    return (this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined)))
+  }
+
+  /** Renews by itself from now on, while there is anything to renew. */
+  start(): void {
+    const tick = (): void => {
+      this.#timer = setTimeout(tick, RENEW_MS)
+      ;(this.#timer as { unref?: () => void }).unref?.()
+      if (this.#held.size > 0) void this.renew()
+    }
+    tick()
+  }
+
+  /** Gives everything back. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#renewing
+    for (const held of this.#held.values()) held.lastUsedMs = Number.NEGATIVE_INFINITY
+    await this.renew()
+  }
+
+  #note(bucket: string, cost: number, nowMs: number): Held | undefined {
+    let held = this.#held.get(bucket)
+    if (!held) {
+      if (this.#held.size >= MOST_HELD) return undefined
+      held = {
+        lease: undefined,
+        granted: 0,
+        spent: 0,
+        returned: 0,
+        endsAtMs: 0,
+        demand: 0,
+        usual: 0,
+        lastUsedMs: nowMs,
+        strictUntilMs: 0,
+      }
+      this.#held.set(bucket, held)
+    }
+    held.demand += cost
+    held.lastUsedMs = nowMs
+    return held
+  }
+
+  async #renew(): Promise<void> {
+    const sentMs = this.#options.nowMs()
+    const wishes: LeaseWish[] = []
+    for (const [bucket, held] of this.#held) {
+      const wish = this.#wish(bucket, held, sentMs)
+      if (wish) wishes.push(wish)
+      if (wishes.length >= LARGEST_MESSAGE) break
+    }
+    if (wishes.length === 0) return
+    let answers: readonly LeaseAnswer[]
+    try {
+      answers = await this.#options.send(wishes)
+    } catch {
+      // The numbers are counted since the lease began: the next message says all that this one said.
+      return
+    }
+    for (const answer of answers) this.#take(answer, sentMs)
+  }
+
+  #wish(bucket: string, held: Held, nowMs: number): LeaseWish | undefined {
+    if (held.strictUntilMs > nowMs) return undefined
+    if (held.lease !== undefined && held.endsAtMs <= nowMs) forget(held)
+    const { demand } = held
+    held.demand = 0
+    held.usual = Math.max(demand, held.usual / 2)
+    const idle = nowMs - held.lastUsedMs > IDLE_MS
+    const target = idle ? 0 : Math.ceil(held.usual * 1.25)
+    const tokens = tokensOf(held)
+    if (idle && tokens === 0) {
+      this.#held.delete(bucket)
+      return undefined
+    }
+    // Gone from here before the server hears of it.
+    held.returned += Math.max(0, tokens - target)
+    return {
+      bucket,
+      ...(held.lease !== undefined && { lease: held.lease }),
+      granted: held.granted,
+      spent: held.spent,
+      returned: held.returned,
+      want: Math.max(0, target - tokens),
+    }
+  }
+
+  #take({ bucket, strict, lease, granted = 0 }: LeaseAnswer, sentMs: number): void {
+    const held = this.#held.get(bucket)
+    if (!held) return
+    if (strict || lease === undefined) {
+      forget(held)
+      held.strictUntilMs = sentMs + STRICT_MS
+      return
+    }
+    if (lease !== held.lease) forget(held)
+    held.lease = lease
+    held.granted = granted
+    held.endsAtMs = sentMs + LEASE_MS
+  }
+}
+
+const ADMITTED: LeaseDecision = { kind: 'admitted' }
+
+function tokensOf({ granted, spent, returned }: Held): number {
+  return Math.max(0, granted - spent - returned)
+}
+
+function forget(held: Held): void {
+  held.lease = undefined
+  held.granted = 0
+  held.spent = 0
+  held.returned = 0
+}
