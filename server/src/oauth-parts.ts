@@ -6,6 +6,7 @@ import { Artifacts } from './clients/index.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './kernel/index.ts'
 import {
+  accountRoutes,
   createIdentity,
   currentSession,
   findLiveSession,
@@ -90,6 +91,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
   oauthRoutes(server, engine, ports)
   interactionRoutes(server, engine, { ...ports, identity })
   pageRoutes(server, identity)
+  accountRoutes(server, identity)
   userRoutes(server, identity, idempotency)
   userPartsRoutes(server, identity)
   identity.sessionUse.start()

@@ -82,7 +82,7 @@ interface Import {
 const files = globSync('**/*.{ts,js}', { cwd: SRC }).filter((file) => !isTest(file))
 
 function isTest(file: string): boolean {
-  return /\.test\.ts$|^cli\/testing\/|^http\/test-server\.ts$|test-program\.ts$|^identity\/test-identity\.ts$/.test(
+  return /\.test\.ts$|^cli\/testing\/|^http\/test-server\.ts$|test-program\.ts$|^identity\/test-[a-z]+\.ts$/.test(
     file,
   )
 }
@@ -188,6 +188,12 @@ describe('the routes', () => {
     '/jwks': 'public keys',
     '/sign-in': 'people sign in',
     '/sign-out': 'people sign out',
+    '/assets/page.js': 'the script of the pages',
+    '/account': 'asks for a sign-in on the page itself',
+    '/account/passkeys': 'the same',
+    '/account/password': 'the same',
+    '/account/second-factor': 'the same',
+    '/account/sessions': 'the same',
     ...Object.fromEntries(
       [
         '/.well-known/openid-configuration',

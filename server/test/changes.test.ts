@@ -46,6 +46,15 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'token.revoked': 'verify/tokens.test.ts',
   'session.ended': 'identity/sessions.test.ts',
   'root_secret.rotated': 'tokens/signing-keys.test.ts',
+  // People's own work, in a browser. Sessions that it ends have rows of their own.
+  'passkey.added': 'identity/passkeys/passkeys.test.ts',
+  'passkey.renamed': 'identity/passkeys/passkeys.test.ts',
+  'passkey.removed': 'identity/passkeys/passkeys.test.ts',
+  'second_factor.enabled': 'identity/one-time-codes/one-time-codes.test.ts',
+  'second_factor.disabled': 'identity/one-time-codes/one-time-codes.test.ts',
+  'recovery_codes.renewed': 'identity/one-time-codes/one-time-codes.test.ts',
+  'recovery_code.used': 'identity/one-time-codes/one-time-codes.test.ts',
+  'user.password_changed': 'identity/one-time-codes/one-time-codes.test.ts',
 }
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))

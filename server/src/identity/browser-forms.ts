@@ -31,10 +31,15 @@ export class BrowserForms {
 
   /** The browser that asks for a page with a form. */
   browserOf(headers: Headers): Browser {
-    const known = readCookie(headers['cookie'], this.#cookies.form)
+    const known = this.bindingOf(headers)
     if (known !== undefined) return { binding: known, setCookie: undefined }
     const binding = randomBytes(32).toString('base64url')
     return { binding, setCookie: cookieText(this.#cookies, this.#cookies.form, binding) }
+  }
+
+  /** What binds the browser that sent a form; undefined when it has no cookie. */
+  bindingOf(headers: Headers): string | undefined {
+    return readCookie(headers['cookie'], this.#cookies.form)
   }
 
   /**
@@ -53,7 +58,7 @@ export class BrowserForms {
     // `Origin: null` is what a sandboxed frame and a redirected request send.
     if (origin !== undefined && origin !== this.#origin) return 'other_origin'
     if (site !== undefined && site !== 'same-origin') return 'other_origin'
-    const binding = readCookie(headers['cookie'], this.#cookies.form)
+    const binding = this.bindingOf(headers)
     if (binding === undefined) return 'no_cookie'
     const expected = Buffer.from(this.token({ binding }, action, sessionId))
     const given = Buffer.from(token)

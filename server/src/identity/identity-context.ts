@@ -4,6 +4,10 @@ import type { Changes } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { BrowserForms } from './browser-forms.ts'
 import { cookiesFor, type CookieNames } from './cookies.ts'
+import { CodeSealer } from './one-time-codes/code-sealer.ts'
+import { OfferedSecrets } from './one-time-codes/offered-secret.ts'
+import { Challenges } from './passkeys/challenge.ts'
+import { relyingPartyOf, type RelyingParty } from './passkeys/relying-party.ts'
 import { type HasherOptions, PasswordHasher } from './password-hasher.ts'
 import { SessionUse } from './session-use.ts'
 
@@ -22,6 +26,13 @@ export interface IdentityContext {
   readonly sessionUse: SessionUse
   readonly cookies: CookieNames
   readonly forms: BrowserForms
+  /** The public address: what links in e-mails begin with, whatever host a request names. */
+  readonly issuer: string
+  readonly challenges: Challenges
+  /** Undefined where browsers allow no passkeys: the issuer is an address, not a name. */
+  readonly relyingParty: RelyingParty | undefined
+  readonly codeSealer: CodeSealer
+  readonly offeredSecrets: OfferedSecrets
 }
 
 export interface IdentityOptions extends Pick<
@@ -51,5 +62,10 @@ export function createIdentity(options: IdentityOptions): IdentityContext {
     sessionUse: new SessionUse(storage, changes.clock),
     cookies,
     forms: new BrowserForms(rootSecret, issuer, cookies),
+    issuer,
+    challenges: new Challenges(rootSecret, changes.clock),
+    relyingParty: relyingPartyOf(issuer),
+    codeSealer: new CodeSealer(rootSecret),
+    offeredSecrets: new OfferedSecrets(rootSecret, changes.clock),
   }
 }

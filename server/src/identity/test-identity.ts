@@ -11,6 +11,7 @@ import { Changes, createFeed, FeedPublisher } from '../revocation/index.ts'
 import { Idempotency, migrate, openStorage, type Storage } from '../storage/index.ts'
 import { createTenant } from '../tenants/index.ts'
 import {
+  accountRoutes,
   createIdentity,
   createUser,
   type IdentityContext,
@@ -105,6 +106,7 @@ export async function openTestIdentity(
   userRoutes(server, identity, new Idempotency(storage, 'a root secret', clock))
   userPartsRoutes(server, identity)
   pageRoutes(server, identity)
+  accountRoutes(server, identity)
 
   const rows = async <Row>(query: string): Promise<Row[]> =>
     (await sql.raw<Row>(query).execute(storage.read<unknown>())).rows
@@ -142,6 +144,10 @@ export async function openTestIdentity(
         'users',
         'memberships',
         'sessions',
+        'passkeys',
+        'one_time_codes',
+        'recovery_codes',
+        'tickets',
         'feed_rows',
         'audit_events',
         'activity',

@@ -1,5 +1,6 @@
 /** How the engine is set up: what is on, what is refused, how long things live. See decisions/008-oidc-provider.md. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import { ACR_VALUES } from '../identity/index.ts'
 import { deriveKey } from '../kernel/index.ts'
 import { TokenBuckets } from '../limits/index.ts'
 import { adapterFactory } from './adapter.ts'
@@ -42,7 +43,7 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
       profile: ['name', 'preferred_username'],
       email: ['email'],
     },
-    acrValues: ['urn:postern:aal:1'],
+    acrValues: [...ACR_VALUES],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: {

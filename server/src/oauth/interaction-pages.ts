@@ -17,6 +17,7 @@ import {
   type ScopeGroup,
   showSignIn,
   type SignedIn,
+  type SignInFields,
   takeSignIn,
 } from '../identity/index.ts'
 import { coarseNetwork } from '../kernel/index.ts'
@@ -34,10 +35,7 @@ import { evidence, withEvidence } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'
 import { resourceOfUri } from './resource-servers.ts'
 
-export type Fields = {
-  form_token?: string
-  identifier?: string
-  password?: string
+export type Fields = SignInFields & {
   decision?: string
   tenant?: string
 }
