@@ -34,6 +34,7 @@ button.second, button.small { margin-top: .625rem; background: transparent; colo
 input:focus-visible, select:focus-visible, button:focus-visible, a:focus-visible, summary:focus-visible, .choice:focus-within {
   outline: 3px solid var(--accent); outline-offset: 2px; }
 button.small { width: auto; min-height: 2.75rem; margin: 0; padding: .25rem .875rem; font-weight: 500; }
+.field > button.small { margin-top: .5rem; }
 [hidden] { display: none !important; }
 .problem, .note { border: 2px solid var(--bad); border-radius: 8px; padding: .625rem .875rem; margin: 1rem 0 0; }
 .note { border-color: var(--accent); }
@@ -55,8 +56,7 @@ nav a[aria-current] { color: var(--ink); font-weight: 600; text-decoration: none
 .things form { margin: .625rem 0 0; display: flex; flex-wrap: wrap; gap: .5rem; }
 .qr { background: #fff; border-radius: 8px; padding: .75rem; margin: 1rem auto; width: fit-content; }
 .qr svg { display: block; width: 12rem; height: 12rem; }
-.codes { columns: 2; font: 1rem/1.9 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; list-style: none; padding: 0; }
-@media (max-width: 22rem) { .codes { columns: 1; } }
+.codes { columns: 10.5rem; white-space: nowrap; font: .875rem/2.1 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; list-style: none; padding: 0; }
 .who { padding: .625rem .875rem; border-radius: 8px; background: var(--raised); margin: 1rem 0; }
 .who p { margin: 0; }
 code { font: .875em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
