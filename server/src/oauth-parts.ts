@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { ActivityLog } from './audit/index.ts'
 import { Artifacts } from './clients/index.ts'
-import type { Config } from './config.ts'
+import { type Config, isLoopbackIssuer } from './config.ts'
 import type { Clock } from './kernel/index.ts'
 import {
   accountRoutes,
@@ -21,6 +21,7 @@ import {
   userRoutes,
 } from './identity/index.ts'
 import { TokenBuckets } from './limits/index.ts'
+import { Mailer, outboxRoutes, smtpTransport } from './mail/index.ts'
 import {
   type Credentials,
   interactionRoutes,
@@ -61,7 +62,10 @@ export function openOAuth(parts: OAuthParts): OAuth {
   const { config, clock, logger, rootSecret, storage, changes } = parts
   const { activity, verifier, tokens, server, idempotency } = parts
   const { issuer } = config
+  const mailer = openMailer(parts)
   const identity = createIdentity({
+    post: mailer,
+    signUp: config.signUp,
     storage,
     changes,
     activity,
@@ -94,19 +98,37 @@ export function openOAuth(parts: OAuthParts): OAuth {
   accountRoutes(server, identity)
   userRoutes(server, identity, idempotency)
   userPartsRoutes(server, identity)
+  if (mailer) outboxRoutes(server, mailer)
   identity.sessionUse.start()
+  mailer?.start()
   return {
     engine,
     artifacts,
     async tend() {
       await artifacts.purge()
       await purgeIdentity(storage, clock)
+      await mailer?.purge()
     },
     async close() {
+      await identity.afterwards.settled()
+      await mailer?.stop()
       await identity.sessionUse.stop()
       await engine.close()
     },
   }
+}
+
+/** Undefined where no e-mail reaches anybody: neither a server sends it, nor is this a developer's own machine. */
+function openMailer({ config, clock, storage, rootSecret, logger }: OAuthParts): Mailer | undefined {
+  const { smtpUrl, mailFrom, issuer } = config
+  if (smtpUrl === undefined && !isLoopbackIssuer(issuer)) return undefined
+  return new Mailer({
+    storage,
+    clock,
+    rootSecret,
+    transport: smtpUrl === undefined ? undefined : smtpTransport(smtpUrl, mailFrom ?? ''),
+    onFailure: (error) => logger.warn({ err: error }, 'an e-mail could not be sent; it is tried again'),
+  })
 }
 
 function peopleOf(identity: IdentityContext): People {

@@ -23,6 +23,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
   limits: ['audit', 'revocation', 'resources', 'tenants'],
   tokens: ['audit', 'revocation', 'resources', 'tenants'],
   clients: ['audit', 'revocation', 'resources', 'tenants'],
+  mail: [],
   identity: ['audit', 'revocation', 'resources', 'tenants'],
   verify: [
     'audit',

@@ -54,6 +54,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'second_factor.disabled': 'identity/one-time-codes/one-time-codes.test.ts',
   'recovery_codes.renewed': 'identity/one-time-codes/one-time-codes.test.ts',
   'recovery_code.used': 'identity/one-time-codes/one-time-codes.test.ts',
+  'user.password_recovered': 'identity/links/links.test.ts',
+  'user.email_verified': 'identity/links/links.test.ts',
   'user.password_changed': 'identity/one-time-codes/one-time-codes.test.ts',
 }
 

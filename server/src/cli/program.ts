@@ -23,6 +23,11 @@ export const NOUNS: readonly Noun[] = [
   },
   { name: 'clients', summary: 'applications that use OAuth', load: () => import('./clients/index.ts') },
   { name: 'users', summary: 'people who sign in', load: () => import('./users/index.ts') },
+  {
+    name: 'outbox',
+    summary: 'e-mails that nobody sends, in development',
+    load: () => import('./commands/outbox.ts'),
+  },
   { name: 'tokens', summary: 'what is in a JWT', load: () => import('./commands/tokens.ts') },
   {
     name: 'signing-keys',

@@ -192,6 +192,13 @@ export interface WireSecondFactor {
   readonly last_used_at: string | null
 }
 
+export interface WireMail {
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+  readonly created_at: string
+}
+
 export interface WireMembership {
   readonly tenant: string
   readonly tenant_name: string

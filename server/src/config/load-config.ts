@@ -34,6 +34,10 @@ export interface Config {
   readonly logFormat: 'json' | 'pretty'
   readonly shutdownGraceSeconds: number
   readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
+  /** Secret. Undefined: no e-mail is sent. */
+  readonly smtpUrl: string | undefined
+  readonly mailFrom: string | undefined
+  readonly signUp: { readonly open: boolean; readonly tenant: string | undefined }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -76,6 +80,12 @@ export function loadConfig(
     limits: Object.freeze({
       address: rateOf('address_rate', 'address_burst'),
       credential: rateOf('credential_rate', 'credential_burst'),
+    }),
+    smtpUrl: read.optional('smtp_url', parse.parseSmtpUrl),
+    mailFrom: read.optional('mail_from', parse.parseMailbox),
+    signUp: Object.freeze({
+      open: read('sign_up', parse.parseFlag),
+      tenant: read.optional('sign_up_tenant', parse.parseTenant),
     }),
     warnings: [],
   }

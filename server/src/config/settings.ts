@@ -14,6 +14,9 @@ export type Kind =
   | { readonly is: 'flag' }
   | { readonly is: 'integer'; readonly from: number; readonly to: number }
   | { readonly is: 'choice'; readonly of: readonly string[] }
+  | { readonly is: 'smtpUrl' }
+  | { readonly is: 'mailbox' }
+  | { readonly is: 'tenant' }
   /** Read by the command line, not by the server. */
   | { readonly is: 'cli' }
 
@@ -131,6 +134,28 @@ export const SETTINGS = [
     kind: { is: 'integer', from: 1, to: 10_000_000 },
     default: '2000',
     doc: 'How many requests one operator credential may send at once before `credential_rate` holds it back.',
+  },
+  {
+    name: 'smtp_url',
+    kind: { is: 'smtpUrl' },
+    secret: true,
+    doc: 'The server that sends e-mails, as `smtps://user:password@host:465` or `smtp://…:587`; without it none are sent, and on loopback `postern outbox` shows them.',
+  },
+  {
+    name: 'mail_from',
+    kind: { is: 'mailbox' },
+    doc: 'Whom e-mails are from, as `Name <address>` or an address; needed with `smtp_url`.',
+  },
+  {
+    name: 'sign_up',
+    kind: { is: 'flag' },
+    default: 'false',
+    doc: 'Whether strangers may make themselves an account; needs e-mail, by which their address is verified.',
+  },
+  {
+    name: 'sign_up_tenant',
+    kind: { is: 'tenant' },
+    doc: 'The tenant whose members those who sign up become; without it they belong to none until an operator says so.',
   },
   {
     name: 'config',

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { IdentityContext } from './identity-context.ts'
 import { codeRoutes } from './one-time-codes/code-routes.ts'
+import { linkRoutes } from './links/link-routes.ts'
 import { passkeyRoutes } from './passkeys/passkey-routes.ts'
 import { scriptRoutes } from './passkeys/script-routes.ts'
 import { passwordRoutes } from './password-routes.ts'
@@ -10,6 +11,7 @@ import { sessionRoutes } from './session-routes.ts'
 
 export function accountRoutes(server: FastifyInstance, identity: IdentityContext): void {
   scriptRoutes(server)
+  linkRoutes(server, identity)
   profileRoutes(server, identity)
   passkeyRoutes(server, identity)
   passwordRoutes(server, identity)

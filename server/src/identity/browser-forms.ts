@@ -37,6 +37,23 @@ export class BrowserForms {
     return { binding, setCookie: cookieText(this.#cookies, this.#cookies.form, binding) }
   }
 
+  /** Says that `place` is a path of ours to go on to, which this browser got from us. */
+  placeMark({ binding }: Pick<Browser, 'binding'>, place: string): string {
+    return this.token({ binding }, `go on to ${place}`)
+  }
+
+  /** Where to go on: what came along if it is marked as ours, else the sign-in page. No other address leads anywhere. */
+  placeOf(
+    headers: Headers,
+    { place = '', place_mark: mark = '' }: { place?: string; place_mark?: string },
+  ): string {
+    const binding = this.bindingOf(headers)
+    const expected = Buffer.from(binding === undefined ? '' : this.placeMark({ binding }, place))
+    const given = Buffer.from(mark)
+    const isOurs = given.length === expected.length && timingSafeEqual(given, expected)
+    return binding !== undefined && isOurs && place.startsWith('/') ? place : '/sign-in'
+  }
+
   /** What binds the browser that sent a form; undefined when it has no cookie. */
   bindingOf(headers: Headers): string | undefined {
     return readCookie(headers['cookie'], this.#cookies.form)

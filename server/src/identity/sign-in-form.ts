@@ -177,6 +177,7 @@ function showAgain(
         identifier,
         problem,
         passkeys: passkeyOffer(identity, binding),
+        ways: again === true ? [] : waysOf(identity, binding, action),
       }),
   })
 }
@@ -196,6 +197,17 @@ export function askSecondFactor(
     problem,
     page: (formToken) => secondFactorPage({ action, formToken, application, ticket, problem }),
   })
+}
+
+/** What else a stranger can do, each coming back to this place. */
+function waysOf({ post, forms, signUp }: IdentityContext, binding: string, action: string) {
+  if (!post) return []
+  const query = new URLSearchParams({ place: action, place_mark: forms.placeMark({ binding }, action) })
+  return [
+    { href: `/sign-in/link?${query}`, text: 'Sign in by e-mail' },
+    { href: `/reset-password?${query}`, text: 'Set a new password' },
+    ...(signUp.open ? [{ href: `/sign-up?${query}`, text: 'Create an account' }] : []),
+  ]
 }
 
 function passkeyOffer(

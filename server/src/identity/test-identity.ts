@@ -49,6 +49,8 @@ export interface TestIdentity {
   /** What the activity log was told, in order. */
   readonly noted: { readonly code: string; readonly credential?: string | undefined }[]
   readonly tenantId: string
+  /** E-mails that were sent, in order. */
+  readonly mails: { readonly to: string; readonly subject: string; readonly text: string }[]
   user(username: string, password?: string): Promise<User>
   /** As an operator of the deployment, or of the tenant. */
   manage(
@@ -68,7 +70,7 @@ export interface TestIdentity {
 
 export async function openTestIdentity(
   database: TestDatabase,
-  options: Partial<Pick<IdentityOptions, 'issuer' | 'hashing' | 'throttles'>> = {},
+  options: Partial<Pick<IdentityOptions, 'issuer' | 'hashing' | 'throttles' | 'signUp'>> = {},
 ): Promise<TestIdentity> {
   const clock = new TestClock()
   const storage = await openStorage(database.location, clock)
@@ -80,7 +82,9 @@ export async function openTestIdentity(
     return createTenant(tx, changes, OPERATOR, { name: 'default' })
   })
   const noted: TestIdentity['noted'] = []
+  const mails: { to: string; subject: string; text: string }[] = []
   const identity = createIdentity({
+    post: { put: async (_tx, mail) => void mails.push(mail), flush: async () => {} },
     storage,
     changes,
     activity: { record: (activity) => void noted.push(activity) },
@@ -119,6 +123,7 @@ export async function openTestIdentity(
     server,
     noted,
     tenantId: tenant.id,
+    mails,
     async user(username, password) {
       const user = await storage.write(async (tx) => {
         const user = await createUser(tx, changes, OPERATOR, { username, name: `${username} the tester` })

@@ -1,16 +1,20 @@
 /** The account's first page: who one is here. */
 import { html, type RenderedPage } from '../../http/index.ts'
 import type { User } from '../user.ts'
-import { accountPage } from './account-page.ts'
+import { accountPage, buttonForm } from './account-page.ts'
 import { type FormPlace, formStart } from './parts-page.ts'
 
 export interface ProfileView extends FormPlace {
   readonly user: User
+  /** An e-mail can be sent. */
+  readonly canVerify: boolean
+  /** One is on its way. */
+  readonly sent: boolean
   readonly problem?: string | undefined
 }
 
 export function profilePage(view: ProfileView): RenderedPage {
-  const { action, user, problem } = view
+  const { action, user, canVerify, sent, problem } = view
   return accountPage({
     path: action,
     title: 'Your account',
@@ -25,6 +29,13 @@ export function profilePage(view: ProfileView): RenderedPage {
           </p>`
         }
       </div>
+      ${sent && html`<div class="note" role="status"><p>An e-mail is on its way. Its link works for fifteen minutes, in this browser.</p></div>`}
+      ${
+        canVerify &&
+        user.email !== null &&
+        user.emailVerifiedAtMs === null &&
+        buttonForm(view, { name: 'do', value: 'verify', label: 'Verify the address', about: user.email })
+      }
       <form method="post" action="${action}">
         ${formStart(view)}
         <div class="field">

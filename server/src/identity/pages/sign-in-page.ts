@@ -20,6 +20,8 @@ export interface SignInView extends FormPlace {
   /** What was typed, or what the application suggests. Never the password. */
   readonly identifier?: string | undefined
   readonly problem?: SignInProblem | undefined
+  /** Other ways: links by e-mail, a new account. */
+  readonly ways?: readonly { readonly href: string; readonly text: string }[] | undefined
   /** Absent where there can be no passkeys. */
   readonly passkeys?: PasskeyOffer | undefined
 }
@@ -42,7 +44,7 @@ export type SignInProblem =
   | { readonly code: 'form' }
 
 export function signInPage(view: SignInView): RenderedPage {
-  const { action, application, again, identifier = '', problem, passkeys } = view
+  const { action, application, again, identifier = '', problem, passkeys, ways = [] } = view
   const faulty = problem?.code === 'incomplete' ? problem.missing : undefined
   const first = faulty ?? (identifier === '' ? 'identifier' : 'password')
   return renderFormPage({
@@ -79,7 +81,13 @@ export function signInPage(view: SignInView): RenderedPage {
         })}
         <button type="submit">Sign in</button>
       </form>
-      ${passkeys && passkeyForm(view, { options: optionsOf(passkeys), button: 'Use a passkey', isAutofilled: true })}`,
+      ${passkeys && passkeyForm(view, { options: optionsOf(passkeys), button: 'Use a passkey', isAutofilled: true })}
+      ${
+        ways.length > 0 &&
+        html`<ul class="links">
+          ${ways.map(({ href, text }) => html`<li><a href="${href}">${text}</a></li>`)}
+        </ul>`
+      }`,
   })
 
   function attributes(field: 'identifier' | 'password'): Markup {
