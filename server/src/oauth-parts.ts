@@ -13,6 +13,7 @@ import {
   findUser,
   type IdentityContext,
   pageRoutes,
+  providerRoutes,
   purgeIdentity,
   SIGN_IN_RATES,
   signOut,
@@ -98,6 +99,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
   accountRoutes(server, identity)
   userRoutes(server, identity, idempotency)
   userPartsRoutes(server, identity)
+  providerRoutes(server, identity, idempotency)
   if (mailer) outboxRoutes(server, mailer)
   identity.sessionUse.start()
   mailer?.start()

@@ -4,7 +4,7 @@
  */
 import { resealPeppers } from './api-keys/index.ts'
 import { replaceRootCheck, SYSTEM } from './bootstrap.ts'
-import { resealOneTimeCodes } from './identity/index.ts'
+import { resealOneTimeCodes, resealProviders } from './identity/index.ts'
 import type { Changes } from './revocation/index.ts'
 import { forgetIdempotentAnswers, type Storage, type Transaction } from './storage/index.ts'
 import { resealSigningKeys } from './tokens/index.ts'
@@ -16,6 +16,7 @@ const RESEALS: readonly (readonly [string, Reseal])[] = [
   ['peppers', resealPeppers],
   ['signing_keys', resealSigningKeys],
   ['one_time_codes', resealOneTimeCodes],
+  ['sign_in_providers', resealProviders],
 ]
 
 /**

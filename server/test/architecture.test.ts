@@ -195,6 +195,9 @@ describe('the routes', () => {
     '/account/password': 'the same',
     '/account/second-factor': 'the same',
     '/account/sessions': 'the same',
+    '/account/connections': 'the same',
+    '/sign-in/upstream/:id': 'people sign in elsewhere',
+    '/sign-in/upstream/callback': 'and come back',
     ...Object.fromEntries(
       [
         '/.well-known/openid-configuration',

@@ -56,6 +56,11 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'recovery_code.used': 'identity/one-time-codes/one-time-codes.test.ts',
   'user.password_recovered': 'identity/links/links.test.ts',
   'user.email_verified': 'identity/links/links.test.ts',
+  'user.connected': 'identity/upstream/upstream.test.ts',
+  'user.disconnected': 'identity/upstream/upstream.test.ts',
+  'sign_in_provider.created': 'identity/upstream/upstream.test.ts',
+  'sign_in_provider.updated': 'identity/upstream/upstream.test.ts',
+  'sign_in_provider.deleted': 'identity/upstream/upstream.test.ts',
   'user.password_changed': 'identity/one-time-codes/one-time-codes.test.ts',
 }
 

@@ -192,6 +192,18 @@ export interface WireSecondFactor {
   readonly last_used_at: string | null
 }
 
+export interface WireProvider {
+  readonly id: string
+  readonly name: string
+  readonly kind: 'oidc' | 'github'
+  readonly issuer: string
+  readonly client_id: string
+  readonly redirect_uri: string
+  readonly disabled: boolean
+  readonly created_at: string
+  readonly updated_at: string
+}
+
 export interface WireMail {
   readonly to: string
   readonly subject: string

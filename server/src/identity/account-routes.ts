@@ -8,6 +8,7 @@ import { scriptRoutes } from './passkeys/script-routes.ts'
 import { passwordRoutes } from './password-routes.ts'
 import { profileRoutes } from './profile-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
+import { upstreamRoutes } from './upstream/upstream-routes.ts'
 
 export function accountRoutes(server: FastifyInstance, identity: IdentityContext): void {
   scriptRoutes(server)
@@ -17,4 +18,5 @@ export function accountRoutes(server: FastifyInstance, identity: IdentityContext
   passwordRoutes(server, identity)
   codeRoutes(server, identity)
   sessionRoutes(server, identity)
+  upstreamRoutes(server, identity)
 }

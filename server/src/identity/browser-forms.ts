@@ -18,6 +18,12 @@ export interface Browser {
   readonly setCookie: string | undefined
 }
 
+/** As it comes along in a query or a form. */
+export interface MarkedPlace {
+  readonly place?: string
+  readonly place_mark?: string
+}
+
 export class BrowserForms {
   readonly #key: Buffer
   readonly #origin: string
@@ -42,16 +48,18 @@ export class BrowserForms {
     return this.token({ binding }, `go on to ${place}`)
   }
 
-  /** Where to go on: what came along if it is marked as ours, else the sign-in page. No other address leads anywhere. */
-  placeOf(
-    headers: Headers,
-    { place = '', place_mark: mark = '' }: { place?: string; place_mark?: string },
-  ): string {
+  /** Whether what came along is marked as ours, for this browser. No other address leads anywhere. */
+  isOurPlace(headers: Headers, { place = '', place_mark: mark = '' }: MarkedPlace): boolean {
     const binding = this.bindingOf(headers)
-    const expected = Buffer.from(binding === undefined ? '' : this.placeMark({ binding }, place))
+    if (binding === undefined || !place.startsWith('/')) return false
+    const expected = Buffer.from(this.placeMark({ binding }, place))
     const given = Buffer.from(mark)
-    const isOurs = given.length === expected.length && timingSafeEqual(given, expected)
-    return binding !== undefined && isOurs && place.startsWith('/') ? place : '/sign-in'
+    return given.length === expected.length && timingSafeEqual(given, expected)
+  }
+
+  /** Where to go on: what came along if it is ours, else the sign-in page. */
+  placeOf(headers: Headers, marked: MarkedPlace): string {
+    return this.isOurPlace(headers, marked) ? (marked.place ?? '') : '/sign-in'
   }
 
   /** What binds the browser that sent a form; undefined when it has no cookie. */

@@ -8,6 +8,7 @@ import { cookiesFor, type CookieNames } from './cookies.ts'
 import { CodeSealer } from './one-time-codes/code-sealer.ts'
 import { OfferedSecrets } from './one-time-codes/offered-secret.ts'
 import { Challenges } from './passkeys/challenge.ts'
+import { ProviderSealer } from './upstream/provider-sealer.ts'
 import { relyingPartyOf, type RelyingParty } from './passkeys/relying-party.ts'
 import { type HasherOptions, PasswordHasher } from './password-hasher.ts'
 import type { Post } from './post.ts'
@@ -35,6 +36,7 @@ export interface IdentityContext {
   readonly relyingParty: RelyingParty | undefined
   readonly codeSealer: CodeSealer
   readonly offeredSecrets: OfferedSecrets
+  readonly providerSealer: ProviderSealer
   readonly afterwards: Afterwards
   /** Undefined where no e-mail can be sent: then nothing that needs one is offered. */
   readonly post: Post | undefined
@@ -81,6 +83,7 @@ export function createIdentity(options: IdentityOptions): IdentityContext {
     challenges: new Challenges(rootSecret, changes.clock),
     relyingParty: relyingPartyOf(issuer),
     codeSealer: new CodeSealer(rootSecret),
+    providerSealer: new ProviderSealer(rootSecret),
     afterwards: new Afterwards(),
     post,
     signUp,

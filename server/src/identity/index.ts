@@ -28,6 +28,8 @@ export { ACR_VALUES, satisfiesAcr } from './acr.ts'
 export { signIn, type SignInInput } from './sign-in.ts'
 export type { SignInOutcome } from './sign-in-outcome.ts'
 export { resealOneTimeCodes } from './one-time-codes/reseal-codes.ts'
+export { providerRoutes } from './upstream/provider-routes.ts'
+export { resealProviders } from './upstream/provider-sealer.ts'
 export { accountRoutes } from './account-routes.ts'
 export { type Browser, BrowserForms, type FormRefusal } from './browser-forms.ts'
 export {

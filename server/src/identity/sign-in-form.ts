@@ -15,6 +15,8 @@ import { type PasskeyOffer, signInPage, type SignInProblem } from './pages/sign-
 import { pageScript } from './passkeys/page-script.ts'
 import { LONGEST_RESPONSE } from './passkeys/read-response.ts'
 import { signIn } from './sign-in.ts'
+import { beginUpstream } from './upstream/begin-upstream.ts'
+import { selectProviders } from './upstream/provider-store.ts'
 import type { SignInOutcome } from './sign-in-outcome.ts'
 
 /** Where a sign-in takes place. */
@@ -63,7 +65,7 @@ export function showSignIn(
   request: FastifyRequest,
   reply: FastifyReply,
   place: SignInPlace,
-): FastifyReply {
+): Promise<FastifyReply> {
   return showAgain(identity, request, reply, place, { identifier: place.hint })
 }
 
@@ -81,8 +83,9 @@ export async function takeSignIn(
   const { forms } = identity
   const { form_token: token = '', identifier = '' } = fields ?? {}
   const { passkey = '', ticket = '' } = fields ?? {}
-  const again = (problem: SignInProblem): undefined =>
-    void showAgain(identity, request, reply, place, { identifier, problem })
+  const again = async (problem: SignInProblem): Promise<undefined> => {
+    await showAgain(identity, request, reply, place, { identifier, problem })
+  }
 
   const refusal = forms.refusal(request.headers, token, place.action)
   if (refusal === 'other_origin') return void refuseOtherOrigin(request, reply)
@@ -157,13 +160,14 @@ const STATUS: Readonly<Record<SignInProblem['code'], number>> = {
   form: 403,
 }
 
-function showAgain(
+async function showAgain(
   identity: IdentityContext,
   request: FastifyRequest,
   reply: FastifyReply,
   { action, application, again }: SignInPlace,
   { identifier, problem }: { identifier?: string | undefined; problem?: SignInProblem },
-): FastifyReply {
+): Promise<FastifyReply> {
+  const providers = again === true ? [] : await selectProviders(identity.storage)
   return sendWithToken(identity, request, reply, {
     action,
     status: problem ? STATUS[problem.code] : 200,
@@ -177,6 +181,12 @@ function showAgain(
         identifier,
         problem,
         passkeys: passkeyOffer(identity, binding),
+        elsewhere: providers
+          .filter(({ disabledAtMs }) => disabledAtMs === null)
+          .map(({ id, name }) => ({
+            name,
+            href: beginUpstream(id, action, identity.forms.placeMark({ binding }, action)),
+          })),
         ways: again === true ? [] : waysOf(identity, binding, action),
       }),
   })

@@ -17,6 +17,7 @@ import {
   type IdentityContext,
   type IdentityOptions,
   pageRoutes,
+  providerRoutes,
   setMembership,
   setPassword,
   SIGN_IN_RATES,
@@ -109,6 +110,7 @@ export async function openTestIdentity(
   })
   userRoutes(server, identity, new Idempotency(storage, 'a root secret', clock))
   userPartsRoutes(server, identity)
+  providerRoutes(server, identity, new Idempotency(storage, 'a root secret', clock))
   pageRoutes(server, identity)
   accountRoutes(server, identity)
 
@@ -153,6 +155,8 @@ export async function openTestIdentity(
         'one_time_codes',
         'recovery_codes',
         'tickets',
+        'sign_in_providers',
+        'upstream_identities',
         'feed_rows',
         'audit_events',
         'activity',
@@ -175,7 +179,14 @@ export class TestBrowser {
   readonly #server: FastifyInstance
   readonly #headers: Readonly<Record<string, string>>
 
-  constructor(server: FastifyInstance, headers: Readonly<Record<string, string>> = {}) {
+  readonly #origin: string
+
+  constructor(
+    server: FastifyInstance,
+    headers: Readonly<Record<string, string>> = {},
+    origin: string = ISSUER,
+  ) {
+    this.#origin = origin
     this.#server = server
     this.#headers = headers
   }
@@ -190,7 +201,7 @@ export class TestBrowser {
     fields: Readonly<Record<string, string>>,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<LightMyRequestResponse> {
-    const own = { origin: ISSUER, 'sec-fetch-site': 'same-origin', ...headers }
+    const own = { origin: this.#origin, 'sec-fetch-site': 'same-origin', ...headers }
     return this.#send({
       method: 'POST',
       url,

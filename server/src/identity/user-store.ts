@@ -4,6 +4,7 @@ import type { MembershipTable } from './membership-store.ts'
 import { deleteOneTimeCodes } from './one-time-codes/code-store.ts'
 import { deletePasskeysOf } from './passkeys/passkey-store.ts'
 import { deleteTicketsOf } from './tickets/ticket-store.ts'
+import { deleteConnectionsOf } from './upstream/provider-store.ts'
 import type { IdentifierKey } from './user-names.ts'
 import type { User } from './user.ts'
 
@@ -95,6 +96,7 @@ export async function deleteUserRow(tx: Transaction, id: string): Promise<void> 
   await deletePasskeysOf(tx, id)
   await deleteOneTimeCodes(tx, id)
   await deleteTicketsOf(tx, id)
+  await deleteConnectionsOf(tx, id)
   await tx.over<Tables>().deleteFrom('users').where('id', '=', id).execute()
 }
 

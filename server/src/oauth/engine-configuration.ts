@@ -41,7 +41,7 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
     claims: {
       openid: ['sub', 'acr', 'amr', 'auth_time'],
       profile: ['name', 'preferred_username'],
-      email: ['email'],
+      email: ['email', 'email_verified'],
     },
     acrValues: [...ACR_VALUES],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],

@@ -8,6 +8,7 @@ import { signingKeys } from './migrations/002-signing-keys.ts'
 import { clients } from './migrations/003-clients.ts'
 import { identity } from './migrations/004-identity.ts'
 import { factors } from './migrations/010-factors.ts'
+import { upstream } from './migrations/012-upstream.ts'
 import { outbox } from './migrations/011-outbox.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
@@ -24,7 +25,15 @@ export interface Migration {
 }
 
 /** In order, for ever: a released migration is never changed. */
-export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity, factors, outbox]
+export const MIGRATIONS: readonly Migration[] = [
+  core,
+  signingKeys,
+  clients,
+  identity,
+  factors,
+  outbox,
+  upstream,
+]
 
 const TYPES: Record<Dialect, ColumnTypes> = {
   sqlite: { id: 'TEXT', bigint: 'INTEGER' },

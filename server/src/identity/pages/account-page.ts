@@ -8,6 +8,7 @@ const SECTIONS = [
   ['/account/passkeys', 'Passkeys'],
   ['/account/password', 'Password'],
   ['/account/second-factor', 'Second factor'],
+  ['/account/connections', 'Other sign-ins'],
   ['/account/sessions', 'Sessions'],
 ] as const
 

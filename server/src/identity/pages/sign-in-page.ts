@@ -22,6 +22,8 @@ export interface SignInView extends FormPlace {
   readonly problem?: SignInProblem | undefined
   /** Other ways: links by e-mail, a new account. */
   readonly ways?: readonly { readonly href: string; readonly text: string }[] | undefined
+  /** Where one may sign in instead. */
+  readonly elsewhere?: readonly { readonly href: string; readonly name: string }[] | undefined
   /** Absent where there can be no passkeys. */
   readonly passkeys?: PasskeyOffer | undefined
 }
@@ -44,7 +46,7 @@ export type SignInProblem =
   | { readonly code: 'form' }
 
 export function signInPage(view: SignInView): RenderedPage {
-  const { action, application, again, identifier = '', problem, passkeys, ways = [] } = view
+  const { action, application, again, identifier = '', problem, passkeys, ways = [], elsewhere = [] } = view
   const faulty = problem?.code === 'incomplete' ? problem.missing : undefined
   const first = faulty ?? (identifier === '' ? 'identifier' : 'password')
   return renderFormPage({
@@ -82,6 +84,12 @@ export function signInPage(view: SignInView): RenderedPage {
         <button type="submit">Sign in</button>
       </form>
       ${passkeys && passkeyForm(view, { options: optionsOf(passkeys), button: 'Use a passkey', isAutofilled: true })}
+      ${
+        elsewhere.length > 0 &&
+        html`<ul class="elsewhere">
+          ${elsewhere.map(({ href, name }) => html`<li><a class="button" href="${href}">Continue with ${name}</a></li>`)}
+        </ul>`
+      }
       ${
         ways.length > 0 &&
         html`<ul class="links">
