@@ -5,6 +5,8 @@ import { generateSync } from 'otplib'
 import { sql } from 'kysely'
 import { onBothDatabases } from '../../../test/databases.ts'
 import { openTestIdentity, PASSWORD, TestBrowser, type TestIdentity, tokenIn } from '../test-identity.ts'
+import { CodeSealer } from './code-sealer.ts'
+import { resealOneTimeCodes } from './reseal-codes.ts'
 import { stepOfCode } from './totp.ts'
 
 const PATH = '/account/second-factor'
@@ -254,6 +256,22 @@ onBothDatabases('the second factor', (fresh) => {
     assert.equal(renewed.length, 10)
     assert.equal((await (await half(name)).send(recovery[0] as string)).statusCode, 403)
     assert.equal((await (await half(name)).send(renewed[0] as string)).statusCode, 303)
+  })
+
+  it('is sealed anew with a new root secret, and under that alone', async () => {
+    const { id, secret } = await owner()
+    const [before, after] = ['a root secret of more than thirty-two characters', 'b'.repeat(40)]
+    const sealed = async (): Promise<string> => {
+      const query = sql<{
+        sealed_secret: string
+      }>`SELECT sealed_secret FROM one_time_codes WHERE user_id = ${id}`
+      return (await query.execute(test.storage.read<unknown>())).rows[0]?.sealed_secret ?? ''
+    }
+    await test.storage.write((tx) => resealOneTimeCodes(tx, before, after))
+    const text = await sealed()
+    assert.deepEqual([...new CodeSealer(after).open(id, text)], base32(secret))
+    assert.throws(() => new CodeSealer(before).open(id, text))
+    await test.storage.write((tx) => resealOneTimeCodes(tx, after, before))
   })
 
   /** Five browsers with tickets of their own send the same code at once. */

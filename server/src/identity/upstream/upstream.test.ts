@@ -20,18 +20,15 @@ class Liar {
   github: Json = {}
   #nonce = ''
   readonly #keys = generateKeyPair('RS256')
-  #server: Server | undefined
+  readonly #server: Server = createServer((request, response) => {
+    response.setHeader('content-type', 'application/json')
+    void this.#answer(request.url ?? '').then((body) => response.end(JSON.stringify(body)))
+  })
   url = ''
 
   async open(): Promise<void> {
-    this.#server = createServer((request, response) => {
-      void this.#answer(request.url ?? '').then((body) => {
-        response.setHeader('content-type', 'application/json')
-        response.end(JSON.stringify(body))
-      })
-    })
-    await new Promise<void>((resolve) => this.#server?.listen(0, 'localhost', resolve))
-    this.url = `http://localhost:${(this.#server?.address() as AddressInfo).port}`
+    await new Promise<void>((resolve) => this.#server.listen(0, 'localhost', resolve))
+    this.url = `http://localhost:${(this.#server.address() as AddressInfo).port}`
   }
 
   /** Where the browser comes back to, from where it was sent. */
@@ -42,8 +39,8 @@ class Liar {
   }
 
   close(): void {
-    this.#server?.closeAllConnections()
-    this.#server?.close()
+    this.#server.closeAllConnections()
+    this.#server.close()
   }
 
   async #answer(path: string): Promise<unknown> {
