@@ -3,15 +3,17 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { ActivityLog } from './audit/index.ts'
 import { Artifacts, ID_TOKEN_ALGORITHMS } from './clients/index.ts'
-import type { Config } from './config.ts'
+import { type Config, isLoopbackIssuer } from './config.ts'
 import type { Clock } from './kernel/index.ts'
 import {
+  accountRoutes,
   createIdentity,
   currentSession,
   findLiveSession,
   findUser,
   type IdentityContext,
   pageRoutes,
+  providerRoutes,
   purgeIdentity,
   SIGN_IN_RATES,
   signOut,
@@ -20,6 +22,7 @@ import {
   userRoutes,
 } from './identity/index.ts'
 import { TokenBuckets } from './limits/index.ts'
+import { Mailer, outboxRoutes, smtpTransport } from './mail/index.ts'
 import {
   type Credentials,
   interactionRoutes,
@@ -60,7 +63,10 @@ export function openOAuth(parts: OAuthParts): OAuth {
   const { config, clock, logger, rootSecret, storage, changes } = parts
   const { activity, verifier, tokens, server, idempotency } = parts
   const { issuer } = config
+  const mailer = openMailer(parts)
   const identity = createIdentity({
+    post: mailer,
+    signUp: config.signUp,
     storage,
     changes,
     activity,
@@ -92,21 +98,41 @@ export function openOAuth(parts: OAuthParts): OAuth {
   oauthRoutes(server, engine, ports)
   interactionRoutes(server, engine, { ...ports, identity })
   pageRoutes(server, identity)
+  accountRoutes(server, identity)
   userRoutes(server, identity, idempotency)
   userPartsRoutes(server, identity)
+  providerRoutes(server, identity, idempotency)
+  if (mailer) outboxRoutes(server, mailer)
   identity.sessionUse.start()
+  mailer?.start()
   return {
     engine,
     artifacts,
     async tend() {
       await artifacts.purge()
       await purgeIdentity(storage, clock)
+      await mailer?.purge()
     },
     async close() {
+      await identity.afterwards.settled()
+      await mailer?.stop()
       await identity.sessionUse.stop()
       await engine.close()
     },
   }
+}
+
+/** Undefined where no e-mail reaches anybody: neither a server sends it, nor is this a developer's own machine. */
+function openMailer({ config, clock, storage, rootSecret, logger }: OAuthParts): Mailer | undefined {
+  const { smtpUrl, mailFrom, issuer } = config
+  if (smtpUrl === undefined && !isLoopbackIssuer(issuer)) return undefined
+  return new Mailer({
+    storage,
+    clock,
+    rootSecret,
+    transport: smtpUrl === undefined ? undefined : smtpTransport(smtpUrl, mailFrom ?? ''),
+    onFailure: (error) => logger.warn({ err: error }, 'an e-mail could not be sent; it is tried again'),
+  })
 }
 
 function peopleOf(identity: IdentityContext): People {

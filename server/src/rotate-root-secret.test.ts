@@ -17,7 +17,9 @@ onBothDatabases('rotation of the root secret', (fresh) => {
     assert.ok(await operator(ROOT_SECRET), 'a refused rotation changes nothing')
 
     assert.deepEqual(await resealAll(storage, changes, ROOT_SECRET, NEW_SECRET), {
+      one_time_codes: 0,
       peppers: 1,
+      sign_in_providers: 0,
       signing_keys: 1,
     })
 

@@ -5,6 +5,7 @@
 import { resealPeppers } from './api-keys/index.ts'
 import { replaceRootCheck, SYSTEM } from './bootstrap.ts'
 import { forgetSealedArtifacts } from './clients/index.ts'
+import { resealOneTimeCodes, resealProviders } from './identity/index.ts'
 import type { Changes } from './revocation/index.ts'
 import { forgetIdempotentAnswers, type Storage, type Transaction } from './storage/index.ts'
 import { resealSigningKeys } from './tokens/index.ts'
@@ -15,6 +16,8 @@ type Reseal = (tx: Transaction, oldSecret: string, newSecret: string) => Promise
 const RESEALS: readonly (readonly [string, Reseal])[] = [
   ['peppers', resealPeppers],
   ['signing_keys', resealSigningKeys],
+  ['one_time_codes', resealOneTimeCodes],
+  ['sign_in_providers', resealProviders],
 ]
 
 /**

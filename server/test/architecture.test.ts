@@ -24,6 +24,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
   usage: ['audit', 'revocation', 'resources', 'tenants'],
   tokens: ['audit', 'revocation', 'resources', 'tenants'],
   clients: ['audit', 'revocation', 'resources', 'tenants'],
+  mail: [],
   identity: ['audit', 'revocation', 'resources', 'tenants'],
   verify: [
     'audit',
@@ -86,7 +87,7 @@ interface Import {
 const files = globSync('**/*.{ts,js}', { cwd: SRC }).filter((file) => !isTest(file))
 
 function isTest(file: string): boolean {
-  return /\.test\.ts$|^cli\/testing\/|^http\/test-server\.ts$|test-program\.ts$|^identity\/test-identity\.ts$/.test(
+  return /\.test\.ts$|^cli\/testing\/|^http\/test-server\.ts$|test-program\.ts$|^identity\/test-[a-z]+\.ts$/.test(
     file,
   )
 }
@@ -193,6 +194,15 @@ describe('the routes', () => {
     '/jwks': 'public keys',
     '/sign-in': 'people sign in',
     '/sign-out': 'people sign out',
+    '/assets/page.js': 'the script of the pages',
+    '/account': 'asks for a sign-in on the page itself',
+    '/account/passkeys': 'the same',
+    '/account/password': 'the same',
+    '/account/second-factor': 'the same',
+    '/account/sessions': 'the same',
+    '/account/connections': 'the same',
+    '/sign-in/upstream/:id': 'people sign in elsewhere',
+    '/sign-in/upstream/callback': 'and come back',
     ...Object.fromEntries(
       [
         '/.well-known/openid-configuration',

@@ -49,6 +49,22 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'session.ended': 'identity/sign-in.test.ts',
   'feed.restarted': 'revocation/restored-database.test.ts',
   'root_secret.rotated': 'tokens/signing-keys.test.ts',
+  // People's own work, in a browser. Sessions that it ends have rows of their own.
+  'passkey.added': 'identity/passkeys/passkeys.test.ts',
+  'passkey.renamed': 'identity/passkeys/passkeys.test.ts',
+  'passkey.removed': 'identity/passkeys/passkeys.test.ts',
+  'second_factor.enabled': 'identity/one-time-codes/one-time-codes.test.ts',
+  'second_factor.disabled': 'identity/one-time-codes/one-time-codes.test.ts',
+  'recovery_codes.renewed': 'identity/one-time-codes/one-time-codes.test.ts',
+  'recovery_code.used': 'identity/one-time-codes/one-time-codes.test.ts',
+  'user.password_recovered': 'identity/links/links.test.ts',
+  'user.email_verified': 'identity/links/links.test.ts',
+  'user.connected': 'identity/upstream/upstream.test.ts',
+  'user.disconnected': 'identity/upstream/upstream.test.ts',
+  'sign_in_provider.created': 'identity/upstream/upstream.test.ts',
+  'sign_in_provider.updated': 'identity/upstream/upstream.test.ts',
+  'sign_in_provider.deleted': 'identity/upstream/upstream.test.ts',
+  'user.password_changed': 'identity/one-time-codes/one-time-codes.test.ts',
 }
 
 /** Routes that change nothing by being called. */

@@ -24,6 +24,16 @@ export const NOUNS: readonly Noun[] = [
   { name: 'clients', summary: 'applications that use OAuth', load: () => import('./clients/index.ts') },
   { name: 'users', summary: 'people who sign in', load: () => import('./users/index.ts') },
   {
+    name: 'providers',
+    summary: 'where people may sign in instead',
+    load: () => import('./commands/providers.ts'),
+  },
+  {
+    name: 'outbox',
+    summary: 'e-mails that nobody sends, in development',
+    load: () => import('./commands/outbox.ts'),
+  },
+  {
     name: 'tokens',
     summary: 'what is in an access token, and its end',
     load: () => import('./commands/tokens.ts'),

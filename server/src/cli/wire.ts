@@ -230,6 +230,7 @@ export interface WireUser {
   readonly id: string
   readonly username: string | null
   readonly email: string | null
+  readonly email_verified: boolean
   readonly name: string
   readonly metadata: Readonly<Record<string, unknown>>
   readonly disabled: boolean
@@ -237,6 +238,41 @@ export interface WireUser {
   readonly password_set_at: string | null
   readonly created_at: string
   readonly updated_at: string
+}
+
+export interface WirePasskey {
+  readonly id: string
+  readonly name: string
+  readonly synced: boolean
+  readonly created_at: string
+  readonly last_used_at: string | null
+}
+
+export interface WireSecondFactor {
+  readonly type: 'one_time_codes'
+  readonly recovery_codes_left: number
+  readonly wrong_codes: number
+  readonly created_at: string
+  readonly last_used_at: string | null
+}
+
+export interface WireProvider {
+  readonly id: string
+  readonly name: string
+  readonly kind: 'oidc' | 'github'
+  readonly issuer: string
+  readonly client_id: string
+  readonly redirect_uri: string
+  readonly disabled: boolean
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface WireMail {
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+  readonly created_at: string
 }
 
 export interface WireMembership {

@@ -11,6 +11,8 @@ const RULES: readonly Rule[] = [
   postgresNeedsRootSecret,
   publicNeedsHttps,
   issuerNeedsHttps,
+  mailNeedsSender,
+  signUpNeedsMail,
 ]
 
 export function checkTogether(config: Config): void {
@@ -58,6 +60,23 @@ function issuerNeedsHttps({ issuer, insecure }: Config): ConfigError | undefined
   return new ConfigError(
     'POSTERN_ISSUER',
     `POSTERN_ISSUER is ${issuer}, which is plain http beyond loopback; expected an https:// address (or, for a test alone, start with --insecure).`,
+  )
+}
+
+function mailNeedsSender({ smtpUrl, mailFrom }: Config): ConfigError | undefined {
+  if (smtpUrl === undefined || mailFrom !== undefined) return undefined
+  return new ConfigError(
+    'POSTERN_MAIL_FROM',
+    'POSTERN_MAIL_FROM is not set, but POSTERN_SMTP_URL is; expected the address that e-mails are from.',
+  )
+}
+
+/** On loopback the outbox stands for it. */
+function signUpNeedsMail({ signUp, smtpUrl, issuer }: Config): ConfigError | undefined {
+  if (!signUp.open || smtpUrl !== undefined || isLoopback(new URL(issuer).hostname)) return undefined
+  return new ConfigError(
+    'POSTERN_SIGN_UP',
+    'POSTERN_SIGN_UP is true, but no e-mail can be sent to verify addresses; expected POSTERN_SMTP_URL and POSTERN_MAIL_FROM beside it.',
   )
 }
 

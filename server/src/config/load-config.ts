@@ -51,6 +51,10 @@ export interface Config {
     readonly credential: RateLimit
     readonly signIn: RateLimit
   }
+  /** Secret. Undefined: no e-mail is sent. */
+  readonly smtpUrl: string | undefined
+  readonly mailFrom: string | undefined
+  readonly signUp: { readonly open: boolean; readonly tenant: string | undefined }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -103,6 +107,12 @@ export function loadConfig(
       address: rateOf('address_rate', 'address_burst'),
       credential: rateOf('credential_rate', 'credential_burst'),
       signIn: rateOf('sign_in_rate', 'sign_in_burst'),
+    }),
+    smtpUrl: read.optional('smtp_url', parse.parseSmtpUrl),
+    mailFrom: read.optional('mail_from', parse.parseMailbox),
+    signUp: Object.freeze({
+      open: read('sign_up', parse.parseFlag),
+      tenant: read.optional('sign_up_tenant', parse.parseTenant),
     }),
     warnings: [],
   }

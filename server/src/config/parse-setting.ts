@@ -4,7 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { isIP } from 'node:net'
-import { parseCidrs } from '../kernel/index.ts'
+import { isId, parseCidrs } from '../kernel/index.ts'
 import { ConfigError } from './config-error.ts'
 import type { Given } from './gather.ts'
 import { nearest } from './nearest.ts'
@@ -93,6 +93,27 @@ export function parseValkeyUrl(given: Given): string {
     given.source,
     `${given.source} is not a Valkey URL; expected valkey://user:password@host:6379, or valkeys:// with TLS, with special characters of the password percent-encoded.`,
   )
+}
+
+export function parseSmtpUrl(given: Given): string {
+  const url = URL.parse(given.text.trim())
+  if (url && ['smtp:', 'smtps:'].includes(url.protocol) && url.hostname !== '') return given.text.trim()
+  throw new ConfigError(
+    given.source,
+    `${given.source} is not an SMTP URL; expected smtps://user:password@host:465, with special characters of the password percent-encoded.`,
+  )
+}
+
+export function parseMailbox(given: Given): string {
+  const text = given.text.trim()
+  if (/^(?:[^<>\p{Cc}]{0,100}<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/u.test(text)) return text
+  throw wrong(given, 'an address, such as Postern <no-reply@example.com>')
+}
+
+export function parseTenant(given: Given): string {
+  const text = given.text.trim()
+  if (isId('ten', text)) return text
+  throw wrong(given, 'the id of a tenant, such as postern tenants list shows')
 }
 
 export function parseSecret(given: Given, minimumLength: number): string {

@@ -37,6 +37,12 @@ function takes(kind: Kind): string {
       return 'URL'
     case 'host':
       return 'host'
+    case 'smtpUrl':
+      return 'secret, URL'
+    case 'mailbox':
+      return 'address'
+    case 'tenant':
+      return 'id of a tenant'
     case 'cli':
       return 'URL or key'
   }

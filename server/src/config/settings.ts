@@ -15,6 +15,9 @@ export type Kind =
   | { readonly is: 'flag' }
   | { readonly is: 'integer'; readonly from: number; readonly to: number }
   | { readonly is: 'choice'; readonly of: readonly string[] }
+  | { readonly is: 'smtpUrl' }
+  | { readonly is: 'mailbox' }
+  | { readonly is: 'tenant' }
   /** Read by the command line, not by the server. */
   | { readonly is: 'cli' }
 
@@ -186,6 +189,28 @@ export const SETTINGS = [
     kind: { is: 'integer', from: 2, to: 36_500 },
     default: '800',
     doc: 'For how many days usage is kept at all.',
+  },
+  {
+    name: 'smtp_url',
+    kind: { is: 'smtpUrl' },
+    secret: true,
+    doc: 'The server that sends e-mails, as `smtps://user:password@host:465` or `smtp://…:587`; without it none are sent, and on loopback `postern outbox` shows them.',
+  },
+  {
+    name: 'mail_from',
+    kind: { is: 'mailbox' },
+    doc: 'Whom e-mails are from, as `Name <address>` or an address; needed with `smtp_url`.',
+  },
+  {
+    name: 'sign_up',
+    kind: { is: 'flag' },
+    default: 'false',
+    doc: 'Whether strangers may make themselves an account; needs e-mail, by which their address is verified.',
+  },
+  {
+    name: 'sign_up_tenant',
+    kind: { is: 'tenant' },
+    doc: 'The tenant whose members those who sign up become; without it they belong to none until an operator says so.',
   },
   {
     name: 'config',

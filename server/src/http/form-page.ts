@@ -13,6 +13,8 @@ export interface FormPage {
   readonly body: Markup
   /** Where the answer to the form may redirect, as URIs; this origin need not be said. */
   readonly leadsTo?: readonly string[]
+  /** A path of this server: the page's script. Without one the policy lets none run. */
+  readonly script?: string | undefined
 }
 
 export interface RenderedPage {
@@ -24,7 +26,7 @@ const STYLE_HASH = createHash('sha256').update(FORM_STYLE).digest('base64')
 // No white space around the style: its hash is over everything between the tags.
 const STYLE_ELEMENT = new Markup(`<style>${FORM_STYLE}</style>`)
 
-export function renderFormPage({ title, body, leadsTo = [] }: FormPage): RenderedPage {
+export function renderFormPage({ title, body, leadsTo = [], script }: FormPage): RenderedPage {
   const text = html`<!doctype html>
     <html lang="en">
       <head>
@@ -33,7 +35,7 @@ export function renderFormPage({ title, body, leadsTo = [] }: FormPage): Rendere
         <meta name="color-scheme" content="light dark" />
         <meta name="robots" content="noindex" />
         <title>${title}</title>
-        ${STYLE_ELEMENT}
+        ${STYLE_ELEMENT} ${script !== undefined && html`<script src="${script}" defer></script>`}
       </head>
       <body>
         <main>${body}</main>
@@ -44,7 +46,7 @@ export function renderFormPage({ title, body, leadsTo = [] }: FormPage): Rendere
     text,
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action ${targets.join(' ')}; frame-ancestors 'none'`,
+      'content-security-policy': `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; ${script === undefined ? '' : "script-src 'self'; "}base-uri 'none'; form-action ${targets.join(' ')}; frame-ancestors 'none'`,
       'x-frame-options': 'DENY',
       'cache-control': 'no-store',
       // With `no-referrer` browsers send `Origin: null` along with our own forms, which is what a forged one looks like.

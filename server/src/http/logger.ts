@@ -64,7 +64,12 @@ function sensitivePaths(): string[] {
   )
 }
 
-/** A database URL's password is no credential of ours, and turns up in drivers' errors. */
+/**
+ * A database URL's password is no credential of ours, and turns up in drivers' errors; so does an SMTP server's. What is
+ * secret in the address of an e-mail's link stands in its path.
+ */
 function redactLine(line: string): string {
-  return redactCredentials(line).replace(/(:\/\/[^\s/:@"]*:)[^\s@"]+@/g, '$1[redacted]@')
+  return redactCredentials(line)
+    .replace(/(:\/\/[^\s/:@"]*:)[^\s@"]+@/g, '$1[redacted]@')
+    .replace(/(\/link\/[a-z_]+\/)[\w-]{43}/g, '$1[redacted]')
 }

@@ -18,6 +18,12 @@ export interface Browser {
   readonly setCookie: string | undefined
 }
 
+/** As it comes along in a query or a form. */
+export interface MarkedPlace {
+  readonly place?: string
+  readonly place_mark?: string
+}
+
 export class BrowserForms {
   readonly #key: Buffer
   readonly #origin: string
@@ -31,10 +37,34 @@ export class BrowserForms {
 
   /** The browser that asks for a page with a form. */
   browserOf(headers: Headers): Browser {
-    const known = readCookie(headers['cookie'], this.#cookies.form)
+    const known = this.bindingOf(headers)
     if (known !== undefined) return { binding: known, setCookie: undefined }
     const binding = randomBytes(32).toString('base64url')
     return { binding, setCookie: cookieText(this.#cookies, this.#cookies.form, binding) }
+  }
+
+  /** Says that `place` is a path of ours to go on to, which this browser got from us. */
+  placeMark({ binding }: Pick<Browser, 'binding'>, place: string): string {
+    return this.token({ binding }, `go on to ${place}`)
+  }
+
+  /** Whether what came along is marked as ours, for this browser. No other address leads anywhere. */
+  isOurPlace(headers: Headers, { place = '', place_mark: mark = '' }: MarkedPlace): boolean {
+    const binding = this.bindingOf(headers)
+    if (binding === undefined || !place.startsWith('/')) return false
+    const expected = Buffer.from(this.placeMark({ binding }, place))
+    const given = Buffer.from(mark)
+    return given.length === expected.length && timingSafeEqual(given, expected)
+  }
+
+  /** Where to go on: what came along if it is ours, else the sign-in page. */
+  placeOf(headers: Headers, marked: MarkedPlace): string {
+    return this.isOurPlace(headers, marked) ? (marked.place ?? '') : '/sign-in'
+  }
+
+  /** What binds the browser that sent a form; undefined when it has no cookie. */
+  bindingOf(headers: Headers): string | undefined {
+    return readCookie(headers['cookie'], this.#cookies.form)
   }
 
   /**
@@ -53,7 +83,7 @@ export class BrowserForms {
     // `Origin: null` is what a sandboxed frame and a redirected request send.
     if (origin !== undefined && origin !== this.#origin) return 'other_origin'
     if (site !== undefined && site !== 'same-origin') return 'other_origin'
-    const binding = readCookie(headers['cookie'], this.#cookies.form)
+    const binding = this.bindingOf(headers)
     if (binding === undefined) return 'no_cookie'
     const expected = Buffer.from(this.token({ binding }, action, sessionId))
     const given = Buffer.from(token)

@@ -13,6 +13,8 @@ import type { User } from './user.ts'
 export interface UserInput {
   readonly username?: string | null | undefined
   readonly email?: string | null | undefined
+  /** Another word vouches for the address. A changed address is not verified unless this says so. */
+  readonly emailVerified?: boolean | undefined
   readonly name?: string | undefined
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
@@ -30,9 +32,11 @@ export async function createUser(
     id: newId('usr', changes.clock),
     username: input.username ?? null,
     email: input.email ?? null,
+    emailVerifiedAtMs: input.emailVerified === true && input.email != null ? nowMs : null,
     name: input.name ?? '',
     metadata: input.metadata ?? {},
     passwordSetAtMs: null,
+    passwordShort: false,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     disabledAtMs: null,
@@ -59,6 +63,7 @@ export async function updateUser(
     ...before,
     username: patch.username === undefined ? before.username : patch.username,
     email: patch.email === undefined ? before.email : patch.email,
+    emailVerifiedAtMs: verifiedAt(before, patch, changes.clock.nowMs()),
     name: patch.name ?? before.name,
     metadata: patch.metadata ?? before.metadata,
     updatedAtMs: changes.clock.nowMs(),
@@ -136,7 +141,14 @@ export function userChange(
   return { action, tenant: null, target: { type: 'user', id }, data }
 }
 
-async function uniquely(write: Promise<void>): Promise<void> {
+function verifiedAt(before: User, { email, emailVerified }: UserInput, nowMs: number): number | null {
+  const after = email === undefined ? before.email : email
+  const kept = after === before.email ? before.emailVerifiedAtMs : null
+  if (emailVerified === undefined || after === null) return after === null ? null : kept
+  return emailVerified ? (kept ?? nowMs) : null
+}
+
+export async function uniquely(write: Promise<void>): Promise<void> {
   try {
     await write
   } catch (error) {

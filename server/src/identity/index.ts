@@ -24,13 +24,22 @@ export { setPassword } from './set-password.ts'
 export { accountName, displayName, type Membership, type User } from './user.ts'
 export { type BrowserRequest, currentSession, findLiveSession, type SignedIn } from './current-session.ts'
 export { endSession, endUsersSession, signOut } from './end-session.ts'
-export { ACR_ONE_FACTOR, idleEndMs, type Session } from './session.ts'
-export { signIn, type SignInInput, type SignInOutcome } from './sign-in.ts'
+export { idleEndMs, type Session } from './session.ts'
+export { ACR_VALUES, satisfiesAcr } from './acr.ts'
+export { signIn, type SignInInput } from './sign-in.ts'
+export type { SignInOutcome } from './sign-in-outcome.ts'
+export { resealOneTimeCodes } from './one-time-codes/reseal-codes.ts'
+export { providerRoutes } from './upstream/provider-routes.ts'
+export { resealProviders } from './upstream/provider-sealer.ts'
+export { accountRoutes } from './account-routes.ts'
 export { type Browser, BrowserForms, type FormRefusal } from './browser-forms.ts'
 export {
   formSchema,
   refuseOtherOrigin,
   showSignIn,
+  SIGN_IN_FORM_BYTES,
+  SIGN_IN_MEMBERS,
+  type SignInFields,
   SignInForm,
   type SignInPlace,
   takeSignIn,

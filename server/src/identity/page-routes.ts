@@ -6,7 +6,14 @@ import { currentSession, type SignedIn } from './current-session.ts'
 import { signOut } from './end-session.ts'
 import type { IdentityContext } from './identity-context.ts'
 import { signedInPage, signedOutPage, signOutPage } from './pages/sign-out-page.ts'
-import { refuseOtherOrigin, showSignIn, SignInForm, takeSignIn, TokenForm } from './sign-in-form.ts'
+import {
+  refuseOtherOrigin,
+  showSignIn,
+  SIGN_IN_FORM_BYTES,
+  SignInForm,
+  takeSignIn,
+  TokenForm,
+} from './sign-in-form.ts'
 import { accountName, displayName } from './user.ts'
 
 const access = { kind: 'public', why: 'whoever is not signed in must be able to' } as const
@@ -36,7 +43,7 @@ export function pageRoutes(server: FastifyInstance, identity: IdentityContext): 
     url: '/sign-in',
     summary: 'Sign in',
     form: true,
-    bodyLimit: FORM_BYTES,
+    bodyLimit: SIGN_IN_FORM_BYTES,
     schema: { body: SignInForm, response: {} },
     async handler(request, reply) {
       const signedIn = await takeSignIn(identity, request, reply, SIGN_IN, request.body)

@@ -55,9 +55,11 @@ export async function selectBySecret(
     .select([
       'users.username as u_username',
       'users.email as u_email',
+      'users.email_verified_at as u_email_verified_at',
       'users.name as u_name',
       'users.metadata as u_metadata',
       'users.password_set_at as u_password_set_at',
+      'users.password_short as u_password_short',
       'users.created_at as u_created_at',
       'users.updated_at as u_updated_at',
       'users.disabled_at as u_disabled_at',
@@ -68,9 +70,11 @@ export async function selectBySecret(
     id: row.user_id,
     username: row.u_username,
     email: row.u_email,
+    email_verified_at: row.u_email_verified_at,
     name: row.u_name,
     metadata: row.u_metadata,
     password_set_at: row.u_password_set_at,
+    password_short: row.u_password_short,
     created_at: row.u_created_at,
     updated_at: row.u_updated_at,
     disabled_at: row.u_disabled_at,
@@ -132,6 +136,24 @@ export async function selectSurplus(
     .orderBy('sessions.id', 'desc')
     .offset(keep)
     .limit(10)
+    .execute()
+  return rows.map((row) => row.id)
+}
+
+/** What has not ended, the idle ones included: tokens that descend from those may still live. In the order of their ids. */
+export async function selectOtherSessions(
+  tx: Transaction,
+  userId: string,
+  keep: string | undefined,
+): Promise<string[]> {
+  const rows = await tx
+    .over<Tables>()
+    .selectFrom('sessions')
+    .select('id')
+    .where('user_id', '=', userId)
+    .where('ended_at', 'is', null)
+    .where('id', '!=', keep ?? '')
+    .orderBy('id')
     .execute()
   return rows.map((row) => row.id)
 }

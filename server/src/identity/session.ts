@@ -6,9 +6,6 @@ export const ABSOLUTE_MS = 7 * 86_400_000
 /** More than these of one user: the oldest ends. */
 export const MOST_SESSIONS = 50
 
-/** One factor: what a password alone proves. Stronger ones follow their own sign-ins. */
-export const ACR_ONE_FACTOR = 'urn:postern:aal:1'
-
 export interface Session {
   readonly id: string
   readonly userId: string

@@ -11,11 +11,13 @@ import { Changes, createFeed, FeedPublisher } from '../revocation/index.ts'
 import { Idempotency, migrate, openStorage, type Storage } from '../storage/index.ts'
 import { createTenant } from '../tenants/index.ts'
 import {
+  accountRoutes,
   createIdentity,
   createUser,
   type IdentityContext,
   type IdentityOptions,
   pageRoutes,
+  providerRoutes,
   setMembership,
   setPassword,
   SIGN_IN_RATES,
@@ -48,6 +50,8 @@ export interface TestIdentity {
   /** What the activity log was told, in order. */
   readonly noted: { readonly code: string; readonly credential?: string | undefined }[]
   readonly tenantId: string
+  /** E-mails that were sent, in order. */
+  readonly mails: { readonly to: string; readonly subject: string; readonly text: string }[]
   user(username: string, password?: string): Promise<User>
   /** As an operator of the deployment, or of the tenant. */
   manage(
@@ -67,7 +71,7 @@ export interface TestIdentity {
 
 export async function openTestIdentity(
   database: TestDatabase,
-  options: Partial<Pick<IdentityOptions, 'issuer' | 'hashing' | 'throttles'>> = {},
+  options: Partial<Pick<IdentityOptions, 'issuer' | 'hashing' | 'throttles' | 'signUp'>> = {},
 ): Promise<TestIdentity> {
   const clock = new TestClock()
   const storage = await openStorage(database.location, clock)
@@ -79,7 +83,9 @@ export async function openTestIdentity(
     return createTenant(tx, changes, OPERATOR, { name: 'default' })
   })
   const noted: TestIdentity['noted'] = []
+  const mails: { to: string; subject: string; text: string }[] = []
   const identity = createIdentity({
+    post: { put: async (_tx, mail) => void mails.push(mail), flush: async () => {} },
     storage,
     changes,
     activity: { record: (activity) => void noted.push(activity) },
@@ -104,7 +110,9 @@ export async function openTestIdentity(
   })
   userRoutes(server, identity, new Idempotency(storage, 'a root secret', clock))
   userPartsRoutes(server, identity)
+  providerRoutes(server, identity, new Idempotency(storage, 'a root secret', clock))
   pageRoutes(server, identity)
+  accountRoutes(server, identity)
 
   const rows = async <Row>(query: string): Promise<Row[]> =>
     (await sql.raw<Row>(query).execute(storage.read<unknown>())).rows
@@ -117,6 +125,7 @@ export async function openTestIdentity(
     server,
     noted,
     tenantId: tenant.id,
+    mails,
     async user(username, password) {
       const user = await storage.write(async (tx) => {
         const user = await createUser(tx, changes, OPERATOR, { username, name: `${username} the tester` })
@@ -142,6 +151,12 @@ export async function openTestIdentity(
         'users',
         'memberships',
         'sessions',
+        'passkeys',
+        'one_time_codes',
+        'recovery_codes',
+        'tickets',
+        'sign_in_providers',
+        'upstream_identities',
         'feed_rows',
         'audit_events',
         'activity',
@@ -164,7 +179,14 @@ export class TestBrowser {
   readonly #server: FastifyInstance
   readonly #headers: Readonly<Record<string, string>>
 
-  constructor(server: FastifyInstance, headers: Readonly<Record<string, string>> = {}) {
+  readonly #origin: string
+
+  constructor(
+    server: FastifyInstance,
+    headers: Readonly<Record<string, string>> = {},
+    origin: string = ISSUER,
+  ) {
+    this.#origin = origin
     this.#server = server
     this.#headers = headers
   }
@@ -179,7 +201,7 @@ export class TestBrowser {
     fields: Readonly<Record<string, string>>,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<LightMyRequestResponse> {
-    const own = { origin: ISSUER, 'sec-fetch-site': 'same-origin', ...headers }
+    const own = { origin: this.#origin, 'sec-fetch-site': 'same-origin', ...headers }
     return this.#send({
       method: 'POST',
       url,

@@ -15,7 +15,14 @@ import {
 } from '../http/index.ts'
 import { rfc3339 } from '../kernel/index.ts'
 import type { Idempotency } from '../storage/index.ts'
-import { createUser, deleteUser, setUserDisabled, signOutEverywhere, updateUser } from './change-users.ts'
+import {
+  createUser,
+  deleteUser,
+  setUserDisabled,
+  signOutEverywhere,
+  updateUser,
+  type UserInput,
+} from './change-users.ts'
 import type { IdentityContext } from './identity-context.ts'
 import { getUser, listUsers } from './read-users.ts'
 import { setPassword } from './set-password.ts'
@@ -33,6 +40,7 @@ const UserBody = Type.Object({
   id: Type.String({ examples: ['usr_0QxM1w3b7Zq8Rk5Jt2Hn9d'] }),
   username: Nullable(Type.String()),
   email: Nullable(Type.String()),
+  email_verified: Type.Boolean(),
   name: Type.String(),
   metadata: Metadata,
   disabled: Type.Boolean(),
@@ -45,9 +53,14 @@ const UserBody = Type.Object({
 const UserMembers = {
   username: Type.Optional(Nullable(Username)),
   email: Type.Optional(Nullable(Email)),
+  email_verified: Type.Optional(
+    Type.Boolean({ description: 'You vouch for the address. A new address is not verified unless told.' }),
+  ),
   name: Type.Optional(PersonName),
   metadata: Type.Optional(Metadata),
 }
+
+type UserMembersBody = Static<ReturnType<typeof Type.Object<typeof UserMembers>>>
 
 export function userRoutes(
   server: FastifyInstance,
@@ -92,7 +105,7 @@ export function userRoutes(
     schema: { body: Type.Object(UserMembers), response: { 201: UserBody } },
     handler: (request, reply) =>
       create(idempotency, request, reply, 201, async (tx) =>
-        presentUser(await createUser(tx, changes, request.caller, request.body)),
+        presentUser(await createUser(tx, changes, request.caller, inputOf(request.body))),
       ),
   })
 
@@ -118,7 +131,7 @@ export function userRoutes(
       response: { 200: UserBody },
     },
     handler: async ({ caller, params, body }) =>
-      presentUser(await storage.write((tx) => updateUser(tx, changes, caller, params.id, body))),
+      presentUser(await storage.write((tx) => updateUser(tx, changes, caller, params.id, inputOf(body)))),
   })
 
   declareRoute(server, {
@@ -159,7 +172,8 @@ export function userRoutes(
     url: '/v1/users/:id/password',
     access: write,
     summary: 'Set a password',
-    description: 'At least 15 characters, of any kind. Sessions and tokens of the user end at once.',
+    description:
+      'At least 15 characters, of any kind; 8 for a user with a second factor. Common passwords are refused. Sessions and tokens of the user end at once.',
     tags,
     schema: {
       params: IdParams,
@@ -189,11 +203,16 @@ export function userRoutes(
   })
 }
 
+function inputOf({ email_verified: emailVerified, ...input }: UserMembersBody): UserInput {
+  return { ...input, emailVerified }
+}
+
 function presentUser(user: User): Static<typeof UserBody> {
   return {
     id: user.id,
     username: user.username,
     email: user.email,
+    email_verified: user.emailVerifiedAtMs !== null,
     name: user.name,
     metadata: user.metadata,
     disabled: user.disabledAtMs !== null,

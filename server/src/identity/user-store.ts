@@ -1,6 +1,10 @@
 /** The users' table. */
 import { forShare, forUpdate, type Storage, type Transaction } from '../storage/index.ts'
 import type { MembershipTable } from './membership-store.ts'
+import { deleteOneTimeCodes } from './one-time-codes/code-store.ts'
+import { deletePasskeysOf } from './passkeys/passkey-store.ts'
+import { deleteTicketsOf } from './tickets/ticket-store.ts'
+import { deleteConnectionsOf } from './upstream/provider-store.ts'
 import type { IdentifierKey } from './user-names.ts'
 import type { User } from './user.ts'
 
@@ -10,10 +14,12 @@ export interface UserTable {
   username_key: string | null
   email: string | null
   email_key: string | null
+  email_verified_at: number | null
   name: string
   metadata: string
   password_hash: string | null
   password_set_at: number | null
+  password_short: number
   created_at: number
   updated_at: number
   disabled_at: number | null
@@ -29,9 +35,11 @@ export const USER_COLUMNS = [
   'users.id',
   'users.username',
   'users.email',
+  'users.email_verified_at',
   'users.name',
   'users.metadata',
   'users.password_set_at',
+  'users.password_short',
   'users.created_at',
   'users.updated_at',
   'users.disabled_at',
@@ -57,13 +65,17 @@ export async function saveUser(tx: Transaction, user: User, keys: UserKeys): Pro
 export async function savePassword(
   tx: Transaction,
   id: string,
-  passwordHash: string,
-  nowMs: number,
+  { passwordHash, isShort, nowMs }: { passwordHash: string; isShort: boolean; nowMs: number },
 ): Promise<void> {
   await tx
     .over<Tables>()
     .updateTable('users')
-    .set({ password_hash: passwordHash, password_set_at: nowMs, updated_at: nowMs })
+    .set({
+      password_hash: passwordHash,
+      password_set_at: nowMs,
+      password_short: isShort ? 1 : 0,
+      updated_at: nowMs,
+    })
     .where('id', '=', id)
     .execute()
 }
@@ -81,6 +93,10 @@ export async function saveRehash(tx: Transaction, id: string, from: string, to: 
 
 export async function deleteUserRow(tx: Transaction, id: string): Promise<void> {
   await tx.over<Tables>().deleteFrom('memberships').where('user_id', '=', id).execute()
+  await deletePasskeysOf(tx, id)
+  await deleteOneTimeCodes(tx, id)
+  await deleteTicketsOf(tx, id)
+  await deleteConnectionsOf(tx, id)
   await tx.over<Tables>().deleteFrom('users').where('id', '=', id).execute()
 }
 
@@ -172,9 +188,11 @@ function toRow(user: User, keys: UserKeys): Omit<UserTable, 'id' | 'created_at' 
     username_key: keys.usernameKey,
     email: user.email,
     email_key: keys.emailKey,
+    email_verified_at: user.emailVerifiedAtMs,
     name: user.name,
     metadata: JSON.stringify(user.metadata),
     password_set_at: user.passwordSetAtMs,
+    password_short: user.passwordShort ? 1 : 0,
     updated_at: user.updatedAtMs,
     disabled_at: user.disabledAtMs,
   }
@@ -187,9 +205,11 @@ export function userFromRow(row: UserRow): User {
     id: row.id,
     username: row.username,
     email: row.email,
+    emailVerifiedAtMs: row.email_verified_at,
     name: row.name,
     metadata: JSON.parse(row.metadata) as User['metadata'],
     passwordSetAtMs: row.password_set_at,
+    passwordShort: row.password_short === 1,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
     disabledAtMs: row.disabled_at,

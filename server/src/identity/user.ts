@@ -5,11 +5,15 @@ export interface User {
   /** As it was written; compared by `usernameKey`. A user has a username, an e-mail address, or both. */
   readonly username: string | null
   readonly email: string | null
+  /** When it was last shown that the person reads what is sent there; null: nobody has. */
+  readonly emailVerifiedAtMs: number | null
   /** For people: what pages call the user. */
   readonly name: string
   readonly metadata: Readonly<Record<string, unknown>>
   /** When the password was last set; null: there is none. The hash itself stays in the store. */
   readonly passwordSetAtMs: number | null
+  /** It has fewer than 15 characters, and needs a second factor beside it. */
+  readonly passwordShort: boolean
   readonly createdAtMs: number
   readonly updatedAtMs: number
   readonly disabledAtMs: number | null

@@ -26,7 +26,7 @@ export async function findAccount(
       sub: id,
       ...(user.name !== '' && { name: user.name }),
       ...(user.username !== null && { preferred_username: user.username }),
-      ...(user.email !== null && { email: user.email }),
+      ...(user.email !== null && { email: user.email, email_verified: user.emailVerifiedAtMs !== null }),
     }),
   }
 }

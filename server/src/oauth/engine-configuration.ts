@@ -1,7 +1,8 @@
 /** How the engine is set up: what is on, what is refused, how long things live. See decisions/008-oidc-provider.md. */
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
-import { deriveKey, newId } from '../kernel/index.ts'
 import { ID_TOKEN_ALGORITHMS } from '../clients/index.ts'
+import { ACR_VALUES } from '../identity/index.ts'
+import { deriveKey, newId } from '../kernel/index.ts'
 import { TokenBuckets } from '../limits/index.ts'
 import { adapterFactory } from './adapter.ts'
 import { extraClaims } from './access-token.ts'
@@ -43,9 +44,9 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
     claims: {
       openid: ['sub', 'acr', 'amr', 'auth_time'],
       profile: ['name', 'preferred_username'],
-      email: ['email'],
+      email: ['email', 'email_verified'],
     },
-    acrValues: ['urn:postern:aal:1'],
+    acrValues: [...ACR_VALUES],
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: {

@@ -17,6 +17,7 @@ import {
   type ScopeGroup,
   showSignIn,
   type SignedIn,
+  type SignInFields,
   takeSignIn,
 } from '../identity/index.ts'
 import { coarseNetwork } from '../kernel/index.ts'
@@ -35,10 +36,7 @@ import type { OAuthPorts } from './ports.ts'
 import { resourceOfUri } from './resource-servers.ts'
 import { meetsAcr, wantedAcrs } from './step-up.ts'
 
-export type Fields = {
-  form_token?: string
-  identifier?: string
-  password?: string
+export type Fields = SignInFields & {
   decision?: string
   tenant?: string
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { declareRoute } from '../http/index.ts'
-import { formSchema, type IdentityContext } from '../identity/index.ts'
+import { formSchema, type IdentityContext, SIGN_IN_FORM_BYTES, SIGN_IN_MEMBERS } from '../identity/index.ts'
 import { basePath } from './endpoints.ts'
 import type { Fields, Visitor } from './interaction-pages.ts'
 import type { LazyEngine } from './lazy-engine.ts'
@@ -12,12 +12,10 @@ const access = { kind: 'public', why: 'users come here to sign in' } as const
 const Params = Type.Object({ uid: Type.String({ maxLength: 100 }) })
 const Field = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
 const Form = formSchema({
-  identifier: Field(1_000),
-  password: Field(8_000),
+  ...SIGN_IN_MEMBERS,
   decision: Field(20),
   tenant: Field(100),
 })
-const FORM_BYTES = 16_384
 
 export function interactionRoutes(
   server: FastifyInstance,
@@ -45,7 +43,7 @@ export function interactionRoutes(
     method: 'POST',
     summary: 'The form of that page',
     form: true,
-    bodyLimit: FORM_BYTES,
+    bodyLimit: SIGN_IN_FORM_BYTES,
     schema: { params: Params, body: Form, response: {} },
     handler: async (request, reply) =>
       (await visitor())(request, reply, request.params.uid, (request.body ?? {}) as Fields),

@@ -4,6 +4,7 @@ export interface Person {
   readonly id: string
   readonly username: string | null
   readonly email: string | null
+  readonly emailVerifiedAtMs: number | null
   readonly name: string
   readonly disabledAtMs: number | null
 }

@@ -9,6 +9,9 @@ import { clients } from './migrations/003-clients.ts'
 import { identity } from './migrations/004-identity.ts'
 import { revocations } from './migrations/005-revocations.ts'
 import { opaqueTokens } from './migrations/006-opaque-tokens.ts'
+import { factors } from './migrations/010-factors.ts'
+import { outbox } from './migrations/011-outbox.ts'
+import { upstream } from './migrations/012-upstream.ts'
 import { limits } from './migrations/030-limits.ts'
 import { usage } from './migrations/031-usage.ts'
 import type { Dialect } from './sql-connection.ts'
@@ -33,6 +36,9 @@ export const MIGRATIONS: readonly Migration[] = [
   identity,
   revocations,
   opaqueTokens,
+  factors,
+  outbox,
+  upstream,
   limits,
   usage,
 ]

@@ -13,11 +13,13 @@ import { call } from '../transport/api-client.ts'
 import { createOnce } from '../transport/create-once.ts'
 import type { WireUser } from '../wire.ts'
 import { userPath } from './path.ts'
+import { defineFactors } from './factors.ts'
 import { defineTenants } from './tenants.ts'
 
 interface UserOptions {
   readonly username?: string
   readonly email?: string
+  readonly emailVerified?: boolean
   readonly name?: string
   readonly metadata?: Record<string, unknown>
 }
@@ -118,18 +120,21 @@ export function define(command: Command, cli: Cli): void {
     )
 
   defineTenants(command, cli)
+  defineFactors(command, cli)
 }
 
 function addMembers(command: Command): Command {
   return command
     .option('--username <name>', 'what the user signs in with')
     .option('--email <address>', 'and, or instead')
+    .option('--email-verified', 'you vouch for the address')
+    .option('--no-email-verified', 'nobody does')
     .option('--name <name>', 'the name, for people')
     .addOption(metadataOption())
 }
 
-function bodyOf({ username, email, name, metadata }: UserOptions): Record<string, unknown> {
-  const body = { username, email, name, metadata }
+function bodyOf({ username, email, emailVerified, name, metadata }: UserOptions): Record<string, unknown> {
+  const body = { username, email, email_verified: emailVerified, name, metadata }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))
 }
 
@@ -153,7 +158,10 @@ async function show({ out }: Cli, user: WireUser): Promise<void> {
   await out.card([
     ['id', user.id],
     ['username', user.username ?? undefined],
-    ['email', user.email ?? undefined],
+    [
+      'email',
+      user.email === null || !user.email_verified ? (user.email ?? undefined) : `${user.email} (verified)`,
+    ],
     ['name', user.name || undefined],
     ['status', status(user)],
     ['password', user.has_password ? out.time(user.password_set_at) : 'none'],

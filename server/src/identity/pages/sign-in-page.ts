@@ -1,44 +1,71 @@
-/** Sign in: who, a password, and for which application. */
+/** Sign in: who, a password or a passkey, and for which application. */
 import { html, type Markup, renderFormPage, type RenderedPage } from '../../http/index.ts'
-import { LONGEST_PASSWORD_BYTES } from '../password-rules.ts'
 import { type Application, leadsTo, whereOf } from './application.ts'
+import {
+  type FormPlace,
+  formStart,
+  INVALID,
+  passkeyForm,
+  passwordField,
+  problemBox,
+  TOO_OLD,
+} from './parts-page.ts'
+import { waitInWords } from './wait-words.ts'
 
-export interface SignInView {
-  /** Where the form is posted: a path of this server. */
-  readonly action: string
-  readonly formToken: string
+export interface SignInView extends FormPlace {
   /** Absent: the person signs in to Postern itself. */
   readonly application?: Application | undefined
+  /** Somebody is signed in, but not lately enough for what they are about to do. */
+  readonly again?: boolean | undefined
   /** What was typed, or what the application suggests. Never the password. */
   readonly identifier?: string | undefined
   readonly problem?: SignInProblem | undefined
+  /** Other ways: links by e-mail, a new account. */
+  readonly ways?: readonly { readonly href: string; readonly text: string }[] | undefined
+  /** Where one may sign in instead. */
+  readonly elsewhere?: readonly { readonly href: string; readonly name: string }[] | undefined
+  /** Absent where there can be no passkeys. */
+  readonly passkeys?: PasskeyOffer | undefined
+}
+
+/** What the browser is asked, and the script that asks it. */
+export interface PasskeyOffer {
+  readonly challenge: string
+  readonly relyingPartyId: string
+  readonly script: string
 }
 
 export type SignInProblem =
   | { readonly code: 'incomplete'; readonly missing: 'identifier' | 'password' }
   | { readonly code: 'wrong' }
+  | { readonly code: 'wrong_passkey' }
   | { readonly code: 'throttled'; readonly retryAfterSeconds: number }
+  /** The second factor came too late, or was tried too often. */
+  | { readonly code: 'over' }
   /** The form was too old, from another browser, or not ours. */
   | { readonly code: 'form' }
 
 export function signInPage(view: SignInView): RenderedPage {
-  const { action, formToken, application, identifier = '', problem } = view
+  const { action, application, again, identifier = '', problem, passkeys, ways = [], elsewhere = [] } = view
   const faulty = problem?.code === 'incomplete' ? problem.missing : undefined
   const first = faulty ?? (identifier === '' ? 'identifier' : 'password')
   return renderFormPage({
     title: `${problem ? 'Error: ' : ''}Sign in – Postern`,
     leadsTo: leadsTo(application),
-    body: html`<h1>Sign in</h1>
-      ${application && continueTo(application)} ${problem && summary(problem)}
+    script: passkeys?.script,
+    body: html`<h1>Sign in${again && html` again`}</h1>
+      ${application && continueTo(application)}
+      ${again && html`<p>What you are about to do needs a sign-in of the last ten minutes.</p>`}
+      ${problem && problemBox(sentences(problem))}
       <form method="post" action="${action}">
-        <input type="hidden" name="form_token" value="${formToken}" />
+        ${formStart(view)}
         <div class="field">
           <label for="identifier">Username or e-mail address</label>
           <input
             id="identifier"
             name="identifier"
             type="text"
-            autocomplete="username"
+            autocomplete="username webauthn"
             autocapitalize="none"
             spellcheck="false"
             maxlength="254"
@@ -47,20 +74,28 @@ export function signInPage(view: SignInView): RenderedPage {
             ${attributes('identifier')}
           />
         </div>
-        <div class="field">
-          <label for="password">Password</label>
-          <input
-            id="password"
-            name="password"
-            type="password"
-            autocomplete="current-password"
-            maxlength="${LONGEST_PASSWORD_BYTES}"
-            required
-            ${attributes('password')}
-          />
-        </div>
+        ${passwordField({
+          id: 'password',
+          label: 'Password',
+          autocomplete: 'current-password',
+          attributes: attributes('password'),
+          canShow: passkeys !== undefined,
+        })}
         <button type="submit">Sign in</button>
-      </form>`,
+      </form>
+      ${passkeys && passkeyForm(view, { options: optionsOf(passkeys), button: 'Use a passkey', isAutofilled: true })}
+      ${
+        elsewhere.length > 0 &&
+        html`<ul class="elsewhere">
+          ${elsewhere.map(({ href, name }) => html`<li><a class="button" href="${href}">Continue with ${name}</a></li>`)}
+        </ul>`
+      }
+      ${
+        ways.length > 0 &&
+        html`<ul class="links">
+          ${ways.map(({ href, text }) => html`<li><a href="${href}">${text}</a></li>`)}
+        </ul>`
+      }`,
   })
 
   function attributes(field: 'identifier' | 'password'): Markup {
@@ -68,15 +103,14 @@ export function signInPage(view: SignInView): RenderedPage {
   }
 }
 
-const INVALID = html`aria-invalid="true" aria-describedby="problem"`
+/** WebAuthn's request options: any passkey of this site, and only with its person's check. */
+function optionsOf({ challenge, relyingPartyId }: PasskeyOffer): object {
+  return { challenge, rpId: relyingPartyId, userVerification: 'required', timeout: 300_000 }
+}
 
 function continueTo(application: Application): Markup {
   const where = whereOf(application)
   return html`<p>to continue to <strong>${application.name}</strong>${where && html` at ${where}`}</p>`
-}
-
-function summary(problem: SignInProblem): Markup {
-  return html`<div class="problem" role="alert" id="problem">${sentences(problem)}</div>`
 }
 
 function sentences(problem: SignInProblem): Markup {
@@ -88,16 +122,16 @@ function sentences(problem: SignInProblem): Markup {
     case 'wrong':
       return html`<p><strong>That did not work.</strong></p>
         <p>The username, e-mail address or password is not right, or the account cannot sign in.</p>`
+    case 'wrong_passkey':
+      return html`<p><strong>That passkey did not work.</strong></p>
+        <p>It may have been removed from the account. Try again, or choose another way.</p>`
     case 'throttled':
       return html`<p><strong>Too many tries.</strong></p>
-        <p>Wait ${inWords(problem.retryAfterSeconds)}, then try again.</p>`
+        <p>Wait ${waitInWords(problem.retryAfterSeconds)}, then try again.</p>`
+    case 'over':
+      return html`<p><strong>Please begin again.</strong></p>
+        <p>The second factor took too long, or was tried too often.</p>`
     case 'form':
-      return html`<p><strong>This page was too old.</strong></p>
-        <p>Cookies must be allowed for it to work. Please try again.</p>`
+      return TOO_OLD
   }
-}
-
-function inWords(seconds: number): string {
-  if (seconds <= 1) return 'a second'
-  return seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`
 }
