@@ -111,13 +111,13 @@ onBothDatabases('races', (fresh) => {
       send(node, { grant_type: 'refresh_token', refresh_token: token }, who)
 
   /**
-   * The same request many times at once, or some milliseconds apart, over all nodes; answers the bodies of those that
+   * The same request many times at once, over all nodes, with a head start for the first; answers the bodies of those that
    * succeeded.
    */
-  const race = async (send: Present, tries: number, apartMs = 0): Promise<Json[]> => {
+  const race = async (send: Present, tries: number, headStartMs = 0): Promise<Json[]> => {
     const answers = await Promise.all(
       Array.from({ length: tries }, async (_, index) => {
-        if (apartMs > 0) await sleep(index * apartMs)
+        if (index > 0 && headStartMs > 0) await sleep(headStartMs)
         return send(nodes[index % nodes.length] as OAuthServer)
       }),
     )
@@ -150,8 +150,8 @@ onBothDatabases('races', (fresh) => {
 
   /**
    * One wins at most, and what it got is dead. Truly at once none wins: a loser ends the grant before the winner is
-   * served. So the rounds differ in how far apart the presentations are, from not at all to longer than one takes alone:
-   * losers come at every moment of the winner's.
+   * served. So the rounds differ in the head start that one of them has, from none to longer than it takes alone: the
+   * others come at every moment of it.
    */
   const endsTheWinner = async (round: number, present: Present, who = web): Promise<number> => {
     const won = await race(present, AT_ONCE, (aloneMs * ((round % 10) - 1)) / 6)
