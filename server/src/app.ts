@@ -19,6 +19,8 @@ import {
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
 import { clientRoutes } from './clients/index.ts'
+import { AppSessions } from './gateway/index.ts'
+import { openGateway } from './gateway-parts.ts'
 import { type Config, isLoopbackIssuer } from './config.ts'
 import {
   createLogger,
@@ -146,7 +148,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const keyUse = new KeyUse(storage, clock)
   const tokens = await openTokens({ config, clock, logger, rootSecret, storage, changes, feed })
   const findToken = (text: string) => findPresentedToken(tokens.ports, text)
-  const verifier = new Verifier({ storage, peppers, feed, clock, findToken })
+  const sessions = new AppSessions(storage, clock)
+  const verifier = new Verifier({ storage, peppers, feed, clock, findToken, sessions })
   const meter = new DecisionMeter(keyUse, activity, (code) => metrics.countDecision(code))
   const systemToken = options.asSystem ? randomBytes(32).toString('base64url') : undefined
 
@@ -185,6 +188,22 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     idempotency,
     server,
   })
+  const gateway = await openGateway({
+    config,
+    clock,
+    logger,
+    storage,
+    changes,
+    feed,
+    verifier,
+    meter,
+    tokens,
+    identity: oauth.identity,
+    sessions,
+    idempotency,
+    server,
+  })
+
   mountHealth(server, async () => readiness(feed))
   mountMetrics(server, metrics)
   const document = openApiOf(server, { issuer: config.issuer, version: VERSION })
@@ -204,6 +223,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         tend: async () => {
           await tokens.tend()
           await oauth.tend()
+          await gateway.tend()
         },
         headFolder: onSqlite ? config.dataDir : undefined,
         warn: (message, error) => logger.warn({ err: error }, message),
@@ -222,6 +242,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     firstKeys,
     async close() {
       await server.close()
+      gateway.close()
       await oauth.close()
       tokens.close()
       await keyUse.stop()

@@ -51,6 +51,7 @@ export interface OAuthParts {
 export interface OAuth {
   readonly engine: LazyEngine
   readonly artifacts: Artifacts
+  readonly identity: IdentityContext
   /** Sweeps what has expired: for upkeep. */
   tend(): Promise<void>
   close(): Promise<void>
@@ -96,6 +97,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
   return {
     engine,
     artifacts,
+    identity,
     async tend() {
       await artifacts.purge()
       await purgeIdentity(storage, clock)

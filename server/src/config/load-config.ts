@@ -34,6 +34,15 @@ export interface Config {
   readonly logFormat: 'json' | 'pretty'
   readonly shutdownGraceSeconds: number
   readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
+  readonly gateway: {
+    /** Secret. The present one and the one before; empty: the gateway is closed. */
+    readonly secrets: readonly string[]
+    /** CIDR blocks, checked. */
+    readonly proxies: readonly string[]
+    /** Origins, checked. */
+    readonly hosts: readonly string[]
+    readonly routesFile: string | undefined
+  }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -76,6 +85,16 @@ export function loadConfig(
     limits: Object.freeze({
       address: rateOf('address_rate', 'address_burst'),
       credential: rateOf('credential_rate', 'credential_burst'),
+    }),
+    gateway: Object.freeze({
+      secrets: Object.freeze(
+        (['gateway_secret', 'gateway_secret_previous'] as const)
+          .map((name) => read.optional(name, (it) => parse.parseSecret(it, 32)))
+          .filter((secret) => secret !== undefined),
+      ),
+      proxies: read('gateway_proxies', parse.parseCidrList),
+      hosts: read('gateway_hosts', parse.parseOrigins),
+      routesFile: read.optional('gateway_routes', parse.parseReadableFile),
     }),
     warnings: [],
   }

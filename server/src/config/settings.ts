@@ -11,6 +11,7 @@ export type Kind =
   | { readonly is: 'postgresUrl' }
   | { readonly is: 'secret'; readonly minimumLength: number }
   | { readonly is: 'cidrs' }
+  | { readonly is: 'origins' }
   | { readonly is: 'flag' }
   | { readonly is: 'integer'; readonly from: number; readonly to: number }
   | { readonly is: 'choice'; readonly of: readonly string[] }
@@ -131,6 +132,35 @@ export const SETTINGS = [
     kind: { is: 'integer', from: 1, to: 10_000_000 },
     default: '2000',
     doc: 'How many requests one operator credential may send at once before `credential_rate` holds it back.',
+  },
+  {
+    name: 'gateway_secret',
+    kind: { is: 'secret', minimumLength: 32 },
+    secret: true,
+    doc: 'What a proxy proves itself with, in `Postern-Gateway-Secret`; without it the gateway endpoints answer nobody.',
+  },
+  {
+    name: 'gateway_secret_previous',
+    kind: { is: 'secret', minimumLength: 32 },
+    secret: true,
+    doc: 'The secret before, which is taken as well until every proxy has the new one.',
+  },
+  {
+    name: 'gateway_proxies',
+    kind: { is: 'cidrs' },
+    default: '',
+    doc: 'Addresses or CIDR blocks that proxies ask from, in addition to the secret; empty means anywhere.',
+  },
+  {
+    name: 'gateway_hosts',
+    kind: { is: 'origins' },
+    default: '',
+    doc: 'Origins, separated by commas, on which people are signed in by the gateway, such as `https://app.example.com`.',
+  },
+  {
+    name: 'gateway_routes',
+    kind: { is: 'path' },
+    doc: 'A TOML file of gateway routes, which are tried before those of the management API.',
   },
   {
     name: 'config',

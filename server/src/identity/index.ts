@@ -22,6 +22,7 @@ export { findUser, getUser, listUsers, membershipOf, tenantsOf } from './read-us
 export { setPassword } from './set-password.ts'
 export { accountName, displayName, type Membership, type User } from './user.ts'
 export { type BrowserRequest, currentSession, findLiveSession, type SignedIn } from './current-session.ts'
+export { cookieText } from './cookies.ts'
 export { endSession, signOut } from './end-session.ts'
 export { ACR_ONE_FACTOR, idleEndMs, type Session } from './session.ts'
 export { signIn, type SignInInput, type SignInOutcome } from './sign-in.ts'

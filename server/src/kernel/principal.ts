@@ -22,6 +22,8 @@ export interface Principal {
   readonly sessionId?: string
   readonly acr?: string
   readonly amr?: readonly string[]
+  /** When the user last signed in (OpenID Connect's `auth_time`), Unix milliseconds. */
+  readonly authTimeMs?: number
   /** Unix milliseconds. */
   readonly expiresAtMs?: number
   readonly metadata?: Readonly<Record<string, unknown>>

@@ -7,6 +7,7 @@ import { core } from './migrations/001-core.ts'
 import { signingKeys } from './migrations/002-signing-keys.ts'
 import { clients } from './migrations/003-clients.ts'
 import { identity } from './migrations/004-identity.ts'
+import { gateway } from './migrations/020-gateway.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
 
@@ -22,7 +23,7 @@ export interface Migration {
 }
 
 /** In order, for ever: a released migration is never changed. */
-export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity]
+export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity, gateway]
 
 const TYPES: Record<Dialect, ColumnTypes> = {
   sqlite: { id: 'TEXT', bigint: 'INTEGER' },

@@ -107,5 +107,6 @@ function principalOf(claims: AccessTokenClaims): Omit<Principal, 'resource'> {
     ...(claims.sid !== undefined && { sessionId: claims.sid }),
     ...(claims.acr !== undefined && { acr: claims.acr }),
     ...(claims.amr && { amr: claims.amr }),
+    ...(claims.auth_time !== undefined && { authTimeMs: claims.auth_time * 1000 }),
   }
 }

@@ -2,5 +2,5 @@
 export { createAuthenticate } from './authenticate-caller.ts'
 export { DecisionMeter } from './decision-meter.ts'
 export { verifyRoutes } from './routes.ts'
-export { type Decision, Verifier } from './verify.ts'
+export { type Decision, type SessionFinder, Verifier } from './verify.ts'
 export type { VerifyRequest } from './verify-request.ts'
