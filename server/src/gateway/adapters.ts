@@ -57,7 +57,9 @@ const PREFIX = '/gateway/'
 /** Whose endpoint `url` is, with what stands behind it for the one that asks with the original path. */
 export function adapterOf(url: string): { adapter: Adapter; rest: string } | undefined {
   if (!url.startsWith(PREFIX)) return undefined
-  const known = fixed.get(url)
+  // Caddy appends the original query to the path it asks at.
+  const query = url.indexOf('?')
+  const known = fixed.get(query < 0 ? url : url.slice(0, query))
   if (known) return known
   if (!url.startsWith(ENVOY)) return undefined
   const rest = url.slice(ENVOY.length)

@@ -52,7 +52,7 @@ export const REAL_PROXIES: readonly RealProxy[] = [
     'apache',
     ['/usr/sbin/apache2', '/usr/share/lua/5.3/socket.lua'],
     (folder) => {
-      const modules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'headers', 'rewrite', 'lua', 'unixd']
+      const modules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'headers', 'rewrite', 'lua']
       const loads = modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`)
       writeFileSync(
         join(folder, 'apache.conf'),
