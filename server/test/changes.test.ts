@@ -106,6 +106,9 @@ it('what ends for ever says so, and what may come back says changed', () => {
     'api_key.enabled': 'changed',
     'api_key.rotated': 'changed',
     'api_key.revoked': 'revoked',
+    'gateway_route.created': 'changed',
+    'gateway_route.updated': 'changed',
+    'gateway_route.deleted': 'changed',
     'operator.rotated': 'changed',
     'operator.revoked': 'revoked',
     ...PEOPLE_AND_CLIENTS,
@@ -173,6 +176,9 @@ async function everyOperation({ done, ...rest }: Node): Promise<void> {
   const { data: signingKeys } = await done('GET', '/v1/signing-keys')
   await done('POST', '/v1/signing-keys/rotate', {})
   await done('POST', `/v1/signing-keys/${signingKeys[0].id}/revoke`, {})
+  const route = await done('POST', '/v1/gateway/routes', { host: 'app.example.com', resource: api.uri })
+  await done('PATCH', `/v1/gateway/routes/${route.id}`, { path: '/orders' })
+  await done('DELETE', `/v1/gateway/routes/${route.id}`)
   await done('DELETE', `/v1/resources/${api.id}`)
   await done('DELETE', `/v1/tenants/${tenant.id}`)
 }

@@ -34,6 +34,7 @@ export const NOUNS: readonly Noun[] = [
     summary: 'whose tokens are taken as well',
     load: () => import('./commands/trusted-issuers.ts'),
   },
+  { name: 'gateway', summary: 'what proxies let pass', load: () => import('./commands/gateway.ts') },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
   { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },

@@ -63,8 +63,8 @@ export function loadConfig(
   const read = reader(given)
 
   const port = read('port', rangeOf('port'))
-  const certFile = read.optional('tls_cert_file', parse.parseReadableFile)
-  const keyFile = read.optional('tls_key_file', parse.parseReadableFile)
+  const certFile = read.optional('tls_cert_file', (it) => parse.parseReadableFile(it))
+  const keyFile = read.optional('tls_key_file', (it) => parse.parseReadableFile(it))
   const hasTls = certFile !== undefined || keyFile !== undefined
   const logFormat = read('log_format', choiceOf('log_format'))
 
@@ -94,7 +94,7 @@ export function loadConfig(
       ),
       proxies: read('gateway_proxies', parse.parseCidrList),
       hosts: read('gateway_hosts', parse.parseOrigins),
-      routesFile: read.optional('gateway_routes', parse.parseReadableFile),
+      routesFile: read.optional('gateway_routes', (it) => parse.parseReadableFile(it, 'TOML')),
     }),
     warnings: [],
   }

@@ -117,11 +117,11 @@ export function parseOrigins(given: Given): readonly string[] {
   return Object.freeze(origins)
 }
 
-export function parseReadableFile(given: Given): string {
+export function parseReadableFile(given: Given, kind = 'PEM'): string {
   try {
     accessSync(given.text, constants.R_OK)
   } catch {
-    throw wrong(given, 'the name of a file that this process can read')
+    throw wrong(given, `the name of a ${kind} file that this process can read`)
   }
   return given.text
 }

@@ -7,7 +7,16 @@ import { after, before, describe, it } from 'node:test'
 import { freshSqlite, type TestDatabase } from '../databases.ts'
 import { freePort } from '../postgres-cluster.ts'
 import { claimsOf } from '../oauth-server.ts'
-import { API, type Answer, ask, type GatewayServer, openGatewayServer, SECRET, startUpstream, type Upstream } from './protected.ts'
+import {
+  API,
+  type Answer,
+  ask,
+  type GatewayServer,
+  openGatewayServer,
+  SECRET,
+  startUpstream,
+  type Upstream,
+} from './protected.ts'
 import { REAL_PROXIES, type RunningProxy } from './proxies.ts'
 
 type Header = readonly [string, string]
@@ -22,13 +31,19 @@ for (const proxy of REAL_PROXIES)
     let listen: number
     let bearer: Header
 
-    const to = (path: string, more: readonly Header[] = [], how: { method?: string; body?: string } = {}): Promise<Answer> =>
+    const to = (
+      path: string,
+      more: readonly Header[] = [],
+      how: { method?: string; body?: string } = {},
+    ): Promise<Answer> =>
       ask(
         listen,
         path,
         [
           ['Host', `${HOST}:${listen}`],
-          ...(how.body === undefined ? [] : [['Content-Length', String(Buffer.byteLength(how.body))] as const]),
+          ...(how.body === undefined
+            ? []
+            : [['Content-Length', String(Buffer.byteLength(how.body))] as const]),
           ...more,
         ],
         how,
@@ -37,14 +52,22 @@ for (const proxy of REAL_PROXIES)
     const passed = async (path: string, more: readonly Header[] = [], how = {}) => {
       const answer = await to(path, more, how)
       assert.equal(answer.status, 200, `${answer.status} ${answer.text}`)
-      return JSON.parse(answer.text) as { method: string; url: string; headers: Record<string, string>; rawHeaders: string[] }
+      return JSON.parse(answer.text) as {
+        method: string
+        url: string
+        headers: Record<string, string>
+        rawHeaders: string[]
+      }
     }
     /** The status, where nothing may reach the application. */
     const refused = async (path: string, more: readonly Header[] = [], how = {}): Promise<number> => {
       const before = upstream.seen()
       const { status } = await to(path, more, how)
       assert.equal(upstream.seen(), before, `${path.slice(0, 60)} reached the application`)
-      assert.ok(status >= 300 && status !== 500, `${path.slice(0, 60)} ${JSON.stringify(more).slice(0, 100)}: ${status}`)
+      assert.ok(
+        status >= 300 && status !== 500,
+        `${path.slice(0, 60)} ${JSON.stringify(more).slice(0, 100)}: ${status}`,
+      )
       return status
     }
 
@@ -108,7 +131,8 @@ for (const proxy of REAL_PROXIES)
       ]
       const nobody = await passed('/public', forged)
       const known = await passed('/orders', [bearer, ...forged])
-      for (const { rawHeaders } of [nobody, known]) assert.doesNotMatch(JSON.stringify(rawHeaders), /root|admin|forged/)
+      for (const { rawHeaders } of [nobody, known])
+        assert.doesNotMatch(JSON.stringify(rawHeaders), /root|admin|forged/)
       assert.equal(nobody.headers['postern-subject'] ?? '', '')
       assert.equal(known.headers['postern-subject'], 'customer-1')
       for (const name of ['Postern_Subject', 'Postern.Subject', 'POSTERN_TENANT']) {
@@ -127,23 +151,36 @@ for (const proxy of REAL_PROXIES)
         [`${prefix}-Path`, '/public'],
       ])
       assert.equal(await refused('/orders', forged), 401)
-      assert.ok([401, 403].includes(await refused('/orders', [...forged, ['X-Forwarded-Host', 'other.localhost']])))
+      assert.ok(
+        [401, 403].includes(await refused('/orders', [...forged, ['X-Forwarded-Host', 'other.localhost']])),
+      )
       for (const name of ['X_Forwarded_Uri', 'X_Original_URI', 'X-Original.URI'])
         assert.ok([400, 401, 403].includes(await refused('/orders', [[name, '/public']])), name)
-      await server.manage('POST', `/v1/keys`, {
+      const { key } = await server.manage('POST', '/v1/keys', {
         name: 'near',
         owner: 'o',
         resource: API,
         scopes: ['orders:read'],
         ip_allow: ['203.0.113.7'],
-      }).then(async ({ key }) => {
-        const claimed: Header[] = ['X-Forwarded-For', 'X-Original-For', 'X-Real-IP'].map((name) => [name, '203.0.113.7'])
-        assert.equal(await refused('/orders', [['X-API-Key', key], ...claimed]), 403, 'an address that a client claims')
       })
+      const claimed: Header[] = ['X-Forwarded-For', 'X-Original-For', 'X-Real-IP'].map((name) => [
+        name,
+        '203.0.113.7',
+      ])
+      assert.equal(
+        await refused('/orders', [['X-API-Key', key], ...claimed]),
+        403,
+        'an address that a client claims',
+      )
     })
 
     it('does not let a Connection header take the identity away', async () => {
-      for (const list of ['Postern-Subject', 'close, Postern-Identity', 'X-Forwarded-Uri', 'keep-alive, Authorization']) {
+      for (const list of [
+        'Postern-Subject',
+        'close, Postern-Identity',
+        'X-Forwarded-Uri',
+        'keep-alive, Authorization',
+      ]) {
         const answer = await to('/orders', [bearer, ['Connection', list]])
         if (answer.status === 200)
           assert.equal(JSON.parse(answer.text).headers['postern-subject'], 'customer-1', list)
@@ -182,7 +219,13 @@ for (const proxy of REAL_PROXIES)
         ['X-Original-Uri', '/public'],
         ['X-Forwarded-Uri', '/public'],
       ]
-      for (const path of ['/gateway/nginx', '/gateway/envoy/public', '//gateway/caddy', '/.postern/../gateway/nginx', '/.postern/ask'])
+      for (const path of [
+        '/gateway/nginx',
+        '/gateway/envoy/public',
+        '//gateway/caddy',
+        '/.postern/../gateway/nginx',
+        '/.postern/ask',
+      ])
         assert.ok((await refused(path, proof)) >= 400, path)
     })
 
@@ -196,7 +239,10 @@ for (const proxy of REAL_PROXIES)
       for (const cookie of [`${own}; a=1; b=2`, `a=1; ${own}; b=2`, `a=1; b=2; ${own}`]) {
         const { headers } = await passed('/public', [['Cookie', cookie]])
         assert.deepEqual(
-          (headers['cookie'] ?? '').split(';').map((pair) => pair.trim()).filter((pair) => pair !== ''),
+          (headers['cookie'] ?? '')
+            .split(';')
+            .map((pair) => pair.trim())
+            .filter((pair) => pair !== ''),
           ['a=1', 'b=2'],
         )
       }

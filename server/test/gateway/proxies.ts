@@ -44,7 +44,13 @@ export const REAL_PROXIES: readonly RealProxy[] = [
     )
     return ['-e', join(folder, 'log'), '-p', folder, '-c', join(folder, 'nginx.conf')]
   }),
-  real('caddy', ['/usr/bin/caddy'], () => ['run', '--config', join(EXAMPLES, 'caddy/Caddyfile'), '--adapter', 'caddyfile']),
+  real('caddy', ['/usr/bin/caddy'], () => [
+    'run',
+    '--config',
+    join(EXAMPLES, 'caddy/Caddyfile'),
+    '--adapter',
+    'caddyfile',
+  ]),
   real('haproxy', ['/usr/sbin/haproxy'], () => ['-db', '-f', join(EXAMPLES, 'haproxy/haproxy.cfg')], {
     GATEWAY_LUA: join(EXAMPLES, 'haproxy/postern.lua'),
   }),
@@ -66,10 +72,22 @@ export const REAL_PROXIES: readonly RealProxy[] = [
   ),
   real(
     'envoy',
-    [process.env['POSTERN_TEST_ENVOY'] ?? globSync('.cache/envoy/**/envoy', { cwd: ROOT }).map((file) => join(ROOT, file))[0] ?? '/usr/bin/envoy'],
+    [
+      process.env['POSTERN_TEST_ENVOY'] ??
+        globSync('.cache/envoy/**/envoy', { cwd: ROOT }).map((file) => join(ROOT, file))[0] ??
+        '/usr/bin/envoy',
+    ],
     (folder, env) => {
       writeFileSync(join(folder, 'envoy.yaml'), rendered('envoy/envoy.yaml', env))
-      return ['-c', join(folder, 'envoy.yaml'), '--log-level', 'error', '--concurrency', '1', '--disable-hot-restart']
+      return [
+        '-c',
+        join(folder, 'envoy.yaml'),
+        '--log-level',
+        'error',
+        '--concurrency',
+        '1',
+        '--disable-hot-restart',
+      ]
     },
   ),
 ]
