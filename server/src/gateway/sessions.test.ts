@@ -185,7 +185,9 @@ onBothDatabases('sessions on protected hosts', (fresh) => {
     await server.manage('POST', `/v1/users/${userId}/enable`)
     const again = await session()
     await server.manage('DELETE', `/v1/users/${userId}/tenants/${tenantId}`)
-    assert.equal(codeOf(await question(again.cookie)), 'wrong_tenant')
+    assert.equal(codeOf(await question(again.cookie)), 'revoked', 'whoever loses a role signs in again')
+    const member = await session()
+    assert.equal(codeOf(await question(member.cookie)), 'wrong_tenant')
     await server.manage('PUT', `/v1/users/${userId}/tenants/${tenantId}`, { roles: ['reader'] })
   })
 

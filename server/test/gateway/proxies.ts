@@ -1,6 +1,6 @@
 /** The real proxies, each started on its configuration of examples/gateways as it stands there, on loopback. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,11 +72,7 @@ export const REAL_PROXIES: readonly RealProxy[] = [
   ),
   real(
     'envoy',
-    [
-      process.env['POSTERN_TEST_ENVOY'] ??
-        globSync('.cache/envoy/**/envoy', { cwd: ROOT }).map((file) => join(ROOT, file))[0] ??
-        '/usr/bin/envoy',
-    ],
+    [[join(ROOT, '.cache/envoy/envoy/_bin/envoy'), '/usr/bin/envoy'].find(existsSync) ?? 'envoy'],
     (folder, env) => {
       writeFileSync(join(folder, 'envoy.yaml'), rendered('envoy/envoy.yaml', env))
       return [
