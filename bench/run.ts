@@ -4,6 +4,7 @@
  */
 import { cpus, loadavg } from 'node:os'
 import type { Bench } from './bench.ts'
+import { gateway } from './gateway.ts'
 import { manyKeys } from './many-keys.ts'
 import { printTable } from './measure.ts'
 import { locked } from './locked.ts'
@@ -11,7 +12,7 @@ import { start } from './start.ts'
 import { verify } from './verify.ts'
 import { writes } from './writes.ts'
 
-const BENCHES: readonly Bench[] = [start, verify, locked, manyKeys, writes]
+const BENCHES: readonly Bench[] = [start, verify, gateway, locked, manyKeys, writes]
 
 const named = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const quick = process.argv.includes('--quick')
