@@ -25,6 +25,7 @@ const SUBPATHS = [
   '@postern/sdk/fastify',
   '@postern/sdk/hono',
   '@postern/sdk/node',
+  '@postern/sdk/identity',
 ]
 const EXAMPLES = ['express', 'fastify', 'hono', 'node-http']
 

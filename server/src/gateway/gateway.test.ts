@@ -1,6 +1,7 @@
 /** The gateway's endpoints, asked as each proxy asks. That the proxies really ask so is in server/test/gateway. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import type { KyselyPlugin } from 'kysely'
 import { onBothDatabases } from '../../test/databases.ts'
 import { eventually } from '../../test/deployment.ts'
 import {
@@ -56,6 +57,27 @@ function asProxy(port: number, proxy: Proxy, original: Original = {}): Promise<A
     ],
     { method: proxy === 'haproxy' ? 'HEAD' : 'GET' },
   )
+}
+
+/** Counts what goes through the storage, but for the node's own reading of the feed. */
+function countOn({ deployment: { storage } }: GatewayServer): { reads: number; writes: number } {
+  const counted = { reads: 0, writes: 0 }
+  const plugin: KyselyPlugin = {
+    transformQuery({ node }) {
+      if (!/"name":"feed_(head|rows)"/.test(JSON.stringify('from' in node ? node.from : undefined) ?? ''))
+        counted.reads++
+      return node
+    },
+    transformResult: async ({ result }) => result,
+  }
+  const { read, scan, write } = storage
+  storage.read = <Tables>() => read<Tables>().withPlugin(plugin)
+  storage.scan = <Tables>() => scan<Tables>().withPlugin(plugin)
+  storage.write = (work) => {
+    counted.writes++
+    return write(work)
+  }
+  return counted
 }
 
 onBothDatabases('the gateway', (fresh) => {
@@ -297,6 +319,25 @@ onBothDatabases('the gateway', (fresh) => {
     assert.equal(await status(), 200)
     await server.manage('POST', `/v1/keys/${key.id}/revoke`, { reason: 'test' })
     assert.equal(await status(), 401)
+  })
+
+  it('costs the database one read at first sight, and neither read nor write afterwards', async () => {
+    const key = await server.manage('POST', '/v1/keys', {
+      name: 'k',
+      owner: 'o',
+      resource: API,
+      scopes: ['orders:read'],
+    })
+    const counted = countOn(server)
+    const asking = { more: [['X-API-Key', key.key] as const] }
+    assert.equal((await asProxy(server.port, 'nginx', asking)).status, 200)
+    const { reads } = counted
+    assert.equal(reads, 1)
+    for (let count = 0; count < 50; count++)
+      assert.equal((await asProxy(server.port, 'nginx', asking)).status, 200)
+    assert.equal(counted.reads, 1)
+    // What follows an answer (last use) is written later, by a timer; nothing waits for it.
+    assert.ok(counted.writes <= 2, `${counted.writes} writes for 51 answers`)
   })
 
   it('explains which route answers, and why the others do not', async () => {

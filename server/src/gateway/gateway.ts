@@ -87,7 +87,7 @@ export class Gateway {
 
     if (!proof.isConfigured) return refuse('gateway_not_configured', NOT_CONFIGURED)
     const read = this.#readers[adapter.name].read(request.rawHeaders)
-    if (read.twice === 'secret' || !proof.accepts(read.secret, request.socket.remoteAddress ?? ''))
+    if (read.twice === 'secret' || !proof.accepts(read.secret, request.socket))
       return refuse('gateway_untrusted_proxy', UNTRUSTED)
     if (read.alias !== undefined) return refuse('gateway_ambiguous', ALIAS)
     if (dropsGuarded(read.connection)) return refuse('gateway_ambiguous', HOP_BY_HOP)

@@ -26,7 +26,8 @@ export class ProxyProof {
     return this.#secrets.length > 0
   }
 
-  accepts(secret: string | undefined, peer: string): boolean {
+  /** `peer` is asked for its address only where there is a list: that is a call of the system. */
+  accepts(secret: string | undefined, peer: { readonly remoteAddress?: string | undefined }): boolean {
     return this.#isNear(peer) && secret !== undefined && this.#isOurs(secret)
   }
 
@@ -39,8 +40,9 @@ export class ProxyProof {
     return fits
   }
 
-  #isNear(peer: string): boolean {
+  #isNear(socket: { readonly remoteAddress?: string | undefined }): boolean {
     if (this.#networks.length === 0) return true
+    const peer = socket.remoteAddress ?? ''
     let near = this.#known.get(peer)
     if (near === undefined) {
       near = inCidrs(peer, this.#networks)

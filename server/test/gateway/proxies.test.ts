@@ -3,6 +3,8 @@
  * One that is not installed is skipped, and says so.
  */
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { freshSqlite, type TestDatabase } from '../databases.ts'
 import { freePort } from '../postgres-cluster.ts'
@@ -279,3 +281,45 @@ for (const proxy of REAL_PROXIES)
       await stranger.stop()
     })
   })
+
+const nginx = REAL_PROXIES.find(({ name }) => name === 'nginx')
+
+describe('what only 401 and 403 can carry', { skip: nginx?.missing ?? false }, () => {
+  it('reaches the client of the real nginx as what was meant', async () => {
+    const answers: readonly (readonly [Readonly<Record<string, string>>, number, number])[] = [
+      [{ 'Postern-Status': '429', 'Retry-After': '7' }, 403, 429],
+      [{ 'Postern-Status': '503' }, 403, 503],
+      [{ 'Postern-Status': '403' }, 403, 403],
+      [{ 'Postern-Status': '401', 'WWW-Authenticate': 'Bearer realm="postern"' }, 401, 401],
+      [{ 'Postern-Status': '302', 'Postern-Redirect': 'http://a.example/' }, 401, 302],
+    ]
+    let next = 0
+    const gateway = createServer((_request, response) => {
+      const [headers, status] = answers[next++] as (typeof answers)[number]
+      response.writeHead(status, headers).end()
+    })
+    await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve))
+    const upstream = await startUpstream()
+    const listen = await freePort()
+    const running = await nginx?.start({
+      listen,
+      host: HOST,
+      postern: (gateway.address() as AddressInfo).port,
+      upstream: upstream.port,
+      secret: SECRET,
+      cookie: 'c',
+    })
+    for (const [headers, , meant] of answers) {
+      const answer = await ask(listen, '/', [['Host', HOST]])
+      assert.equal(answer.status, meant)
+      if (meant === 302) assert.equal(answer.headers.location, headers['Postern-Redirect'])
+      if (meant === 401) assert.equal(answer.headers['www-authenticate'], headers['WWW-Authenticate'])
+      if (meant === 429) assert.equal(answer.headers['retry-after'], '7')
+    }
+    assert.equal(upstream.seen(), 0)
+    await running?.stop()
+    await upstream.close()
+    gateway.closeAllConnections()
+    gateway.close()
+  })
+})
