@@ -12,6 +12,8 @@ export class LiveRoutes {
   readonly #storage: Storage
   readonly #fromFile: readonly GatewayRoute[]
   #table: RouteTable
+  #reading: Promise<void> | undefined
+  #queued: Promise<void> | undefined
 
   constructor(storage: Storage, fromFile: readonly GatewayRoute[]) {
     this.#storage = storage
@@ -27,7 +29,27 @@ export class LiveRoutes {
     return this.#fromFile
   }
 
-  async load(): Promise<void> {
+  /**
+   * One reading after another: of two at once the earlier could end last, and undo what the later one found. Whoever calls
+   * during a reading waits for one that begins after it.
+   */
+  load(): Promise<void> {
+    if (!this.#reading) return this.#begin()
+    this.#queued ??= this.#reading
+      .catch(() => {})
+      .then(() => {
+        this.#queued = undefined
+        return this.#begin()
+      })
+    return this.#queued
+  }
+
+  #begin(): Promise<void> {
+    this.#reading = this.#read().finally(() => (this.#reading = undefined))
+    return this.#reading
+  }
+
+  async #read(): Promise<void> {
     this.#table = new RouteTable([...this.#fromFile, ...(await selectRoutes(this.#storage.read()))])
   }
 

@@ -285,7 +285,7 @@ for (const proxy of REAL_PROXIES)
 const nginx = REAL_PROXIES.find(({ name }) => name === 'nginx')
 
 describe('what only 401 and 403 can carry', { skip: nginx?.missing ?? false }, () => {
-  it('reaches the client of the real nginx as what was meant', async () => {
+  it('reaches the client of the real nginx as what was meant', async (t) => {
     const answers: readonly (readonly [Readonly<Record<string, string>>, number, number])[] = [
       [{ 'Postern-Status': '429', 'Retry-After': '7' }, 403, 429],
       [{ 'Postern-Status': '503' }, 403, 503],
@@ -298,6 +298,10 @@ describe('what only 401 and 403 can carry', { skip: nginx?.missing ?? false }, (
       const [headers, status] = answers[next++] as (typeof answers)[number]
       response.writeHead(status, headers).end()
     })
+    t.after(() => {
+      gateway.closeAllConnections()
+      gateway.close()
+    })
     await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve))
     const upstream = await startUpstream()
     const listen = await freePort()
@@ -309,6 +313,10 @@ describe('what only 401 and 403 can carry', { skip: nginx?.missing ?? false }, (
       secret: SECRET,
       cookie: 'c',
     })
+    t.after(async () => {
+      await running?.stop()
+      await upstream.close()
+    })
     for (const [headers, , meant] of answers) {
       const answer = await ask(listen, '/', [['Host', HOST]])
       assert.equal(answer.status, meant)
@@ -317,9 +325,5 @@ describe('what only 401 and 403 can carry', { skip: nginx?.missing ?? false }, (
       if (meant === 429) assert.equal(answer.headers['retry-after'], '7')
     }
     assert.equal(upstream.seen(), 0)
-    await running?.stop()
-    await upstream.close()
-    gateway.closeAllConnections()
-    gateway.close()
   })
 })
