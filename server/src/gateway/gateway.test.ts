@@ -283,8 +283,9 @@ onBothDatabases('the gateway', (fresh) => {
     assert.equal((await at({ host: 'unlisted.example.test' })).status, 401)
   })
 
-  it('hears at once of a route that changed, in every process, and audits it', async () => {
+  it('hears at once of a route that changed, in every process, and audits it', async (t) => {
     const second = await server.secondNode()
+    t.after(() => second.close())
     const seenBy = async (node: GatewayServer): Promise<number> =>
       (await asProxy(node.port, 'caddy', { host: 'new.example.test', more: [bearer] })).status
     assert.deepEqual([await seenBy(server), await seenBy(second)], [403, 403])
@@ -304,7 +305,6 @@ onBothDatabases('the gateway', (fresh) => {
       'gateway_route.deleted',
       'gateway_route.updated',
     ])
-    await second.close()
   })
 
   it('refuses a revoked key at once', async () => {

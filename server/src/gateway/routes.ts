@@ -53,6 +53,13 @@ export function gatewayRoutes(server: FastifyInstance, ports: GatewayRoutes): vo
     return result
   }
 
+  /** The same for a creation, before it is answered. */
+  const knownHere: Pick<Idempotency, 'once'> = {
+    async once(asked, work) {
+      return done(await idempotency.once(asked, work))
+    },
+  }
+
   async function checkResource(caller: Caller, uri: string | null | undefined): Promise<void> {
     if (uri === null || uri === undefined) return
     try {
@@ -95,10 +102,9 @@ export function gatewayRoutes(server: FastifyInstance, ports: GatewayRoutes): vo
     async handler(request, reply) {
       const { body, caller } = request
       await checkResource(caller, body.resource)
-      const answer = await create(idempotency, request, reply, 201, async (tx) =>
+      return create(knownHere, request, reply, 201, async (tx) =>
         presentRoute(await createRoute(tx, changes, caller, { ...rulesOf(body), host: body.host })),
       )
-      return done(answer)
     },
   })
 
