@@ -102,12 +102,15 @@ export interface RunningServer extends Measured {
   readonly readyMs: number
 }
 
-export async function serve({ dataDir, databaseUrl }: BenchDeployment): Promise<RunningServer> {
+export async function serve(
+  { dataDir, databaseUrl }: BenchDeployment,
+  { env = {}, pinned = true }: { env?: NodeJS.ProcessEnv; pinned?: boolean } = {},
+): Promise<RunningServer> {
   const port = await freePort()
   const startedMs = performance.now()
   const server = startMeasured(startArguments(), {
-    core: SERVER_CORE,
-    env: environment(dataDir, databaseUrl, port),
+    ...(pinned && { core: SERVER_CORE }),
+    env: { ...environment(dataDir, databaseUrl, port), ...env },
   })
   server.process.stdout?.resume()
   for (;;) {

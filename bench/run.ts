@@ -6,6 +6,7 @@ import { cpus, loadavg } from 'node:os'
 import type { Bench } from './bench.ts'
 import { denyRows } from './deny-rows.ts'
 import { local } from './local.ts'
+import { gateway } from './gateway.ts'
 import { manyKeys } from './many-keys.ts'
 import { printTable } from './measure.ts'
 import { limits } from './limits.ts'
@@ -21,6 +22,7 @@ import { writes } from './writes.ts'
 const BENCHES: readonly Bench[] = [
   start,
   verify,
+  gateway,
   local,
   tokens,
   revocation,

@@ -29,6 +29,7 @@ const SUBPATHS = [
   '@postern/sdk/next',
   '@postern/sdk/mcp',
   '@postern/sdk/testing',
+  '@postern/sdk/identity',
 ]
 const EXAMPLES = ['express', 'fastify', 'hono', 'node-http']
 

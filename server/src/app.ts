@@ -20,6 +20,8 @@ import {
 import { ActivityLog, auditRoutes } from './audit/index.ts'
 import { bootstrap, deploymentName, type FirstKeys, requireBootstrapped } from './bootstrap.ts'
 import { clientRoutes, lockClient, storedAccessToken } from './clients/index.ts'
+import { AppSessions } from './gateway/index.ts'
+import { openGateway } from './gateway-parts.ts'
 import { type Config, isLoopbackIssuer } from './config.ts'
 import {
   createLogger,
@@ -204,12 +206,14 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     charges: options.asSystem !== true,
     warn: (message, error) => logger.warn({ err: error }, message),
   })
+  const sessions = new AppSessions(storage, clock)
   const verifier = new Verifier({
     storage,
     peppers,
     feed,
     clock,
     findToken,
+    sessions,
     findLimits: (presented) => limits.find(presented),
     chargeLimits: (bound, cost) => limits.charge(bound, cost),
   })
@@ -282,6 +286,22 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     idempotency,
     server,
   })
+  const gateway = await openGateway({
+    config,
+    clock,
+    logger,
+    storage,
+    changes,
+    feed,
+    verifier,
+    meter,
+    tokens,
+    identity: oauth.identity,
+    sessions,
+    idempotency,
+    server,
+  })
+
   mountHealth(server, async () => readiness(feed))
   mountMetrics(server, metrics)
   const document = openApiOf(server, { issuer: config.issuer, version: VERSION })
@@ -304,6 +324,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
           await oauth.tend()
           await limits.tend()
           await tendUsage(storage, clock, config.usage)
+          await gateway.tend()
         },
         noteHead: (seq) => noteHead(config.dataDir, deployment, seq),
         warn: (message, error) => logger.warn({ err: error }, message),
@@ -324,6 +345,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     firstKeys,
     async close() {
       await server.close()
+      gateway.close()
       await oauth.close()
       tokens.close()
       await limits.close()

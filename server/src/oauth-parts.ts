@@ -54,6 +54,7 @@ export interface OAuthParts {
 export interface OAuth {
   readonly engine: LazyEngine
   readonly artifacts: Artifacts
+  readonly identity: IdentityContext
   /** Sweeps what has expired: for upkeep. */
   tend(): Promise<void>
   close(): Promise<void>
@@ -108,6 +109,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
   return {
     engine,
     artifacts,
+    identity,
     async tend() {
       await artifacts.purge()
       await purgeIdentity(storage, clock)

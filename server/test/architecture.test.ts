@@ -52,6 +52,18 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'usage',
     'verify',
   ],
+  gateway: [
+    'audit',
+    'revocation',
+    'resources',
+    'tenants',
+    'api-keys',
+    'tokens',
+    'clients',
+    'identity',
+    'limits',
+    'verify',
+  ],
 }
 /** The composition root and the starts: they may import anything, and only each other may import them. */
 const APP = new Set([
@@ -62,6 +74,7 @@ const APP = new Set([
   'root-secret.ts',
   'oauth-parts.ts',
   'token-parts.ts',
+  'gateway-parts.ts',
   'rotate-root-secret.ts',
   'start',
   'cli',
@@ -73,9 +86,9 @@ const APP = new Set([
 const FILES: Readonly<Record<string, RegExp>> = {
   // What a transaction is and how it fails concerns operations too; but never kernel or http.
   storage: /^(?!kernel\/|http\/)/,
-  http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts)\.ts$|^start\/|^http\//,
+  http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts|gateway-parts)\.ts$|^gateway\/gateway\.ts$|^start\/|^http\//,
   kysely: /^storage\/|(^|\/|-)store\.ts$|^bootstrap\.ts$/,
-  fastify: /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts)\.ts$/,
+  fastify: /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts|gateway-parts)\.ts$/,
   pg: /^storage\//,
 }
 
@@ -203,6 +216,10 @@ describe('the routes', () => {
     '/account/connections': 'the same',
     '/sign-in/upstream/:id': 'people sign in elsewhere',
     '/sign-in/upstream/callback': 'and come back',
+    '/sign-in/app': 'people sign in',
+    '/.postern/sign-in': 'people sign in',
+    '/.postern/callback': 'people sign in',
+    '/.postern/sign-out': 'people sign out',
     ...Object.fromEntries(
       [
         '/.well-known/openid-configuration',

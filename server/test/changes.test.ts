@@ -147,6 +147,9 @@ it('what ends for ever says so, and what may come back says changed', () => {
     'api_key.enabled': 'changed',
     'api_key.rotated': 'changed',
     'api_key.revoked': 'revoked',
+    'gateway_route.created': 'changed',
+    'gateway_route.updated': 'changed',
+    'gateway_route.deleted': 'changed',
     'operator.rotated': 'changed',
     'operator.revoked': 'revoked',
     'tenant.revoked': 'revoked',
@@ -274,6 +277,9 @@ async function everyOperation({ done: ask, ...rest }: Node): Promise<void> {
   await done('POST', `/v1/trusted-issuers/${issuer.id}/revoke-before`, {})
   await done('POST', `/v1/trusted-issuers/${issuer.id}/revoke-token`, { jti: 'one' })
   await done('DELETE', `/v1/trusted-issuers/${issuer.id}`)
+  const route = await done('POST', '/v1/gateway/routes', { host: 'app.example.com', resource: api.uri })
+  await done('PATCH', `/v1/gateway/routes/${route.id}`, { path: '/orders' })
+  await done('DELETE', `/v1/gateway/routes/${route.id}`)
   await done('DELETE', `/v1/resources/${api.id}`)
   await done('DELETE', `/v1/tenants/${tenant.id}`)
 }

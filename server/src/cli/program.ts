@@ -60,6 +60,7 @@ export const NOUNS: readonly Noun[] = [
   { name: 'plans', summary: 'named sets of limits', load: () => import('./limits/plans.ts') },
   { name: 'limits', summary: 'who may do how much', load: () => import('./limits/limits.ts') },
   { name: 'usage', summary: 'what credentials were used for', load: () => import('./commands/usage.ts') },
+  { name: 'gateway', summary: 'what proxies let pass', load: () => import('./commands/gateway.ts') },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
   { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },

@@ -387,3 +387,27 @@ export interface WireSnapshot {
   readonly head: number
   readonly rows: readonly WireFeedRow[]
 }
+
+export interface WireRoute {
+  readonly id: string
+  readonly position: number
+  readonly host: string
+  readonly path: string
+  readonly methods: readonly string[]
+  readonly resource: string | null
+  readonly scopes: readonly string[]
+  readonly tenant: string | null
+  readonly credentials: readonly string[]
+  readonly roles: readonly string[]
+  readonly anonymous: boolean
+  readonly acr_values: readonly string[]
+  readonly max_age: number | null
+  readonly upstream: string | null
+  readonly source: 'api' | 'file'
+}
+
+export interface WireExplanation {
+  readonly route: WireRoute | null
+  readonly why: string
+  readonly tried: readonly { readonly id: string; readonly misfit: string | null }[]
+}

@@ -55,6 +55,15 @@ export interface Config {
   readonly smtpUrl: string | undefined
   readonly mailFrom: string | undefined
   readonly signUp: { readonly open: boolean; readonly tenant: string | undefined }
+  readonly gateway: {
+    /** Secret. The present one and the one before; empty: the gateway is closed. */
+    readonly secrets: readonly string[]
+    /** CIDR blocks, checked. */
+    readonly proxies: readonly string[]
+    /** Origins, checked. */
+    readonly hosts: readonly string[]
+    readonly routesFile: string | undefined
+  }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -75,8 +84,8 @@ export function loadConfig(
   const read = reader(given)
 
   const port = read('port', rangeOf('port'))
-  const certFile = read.optional('tls_cert_file', parse.parseReadableFile)
-  const keyFile = read.optional('tls_key_file', parse.parseReadableFile)
+  const certFile = read.optional('tls_cert_file', (it) => parse.parseReadableFile(it))
+  const keyFile = read.optional('tls_key_file', (it) => parse.parseReadableFile(it))
   const hasTls = certFile !== undefined || keyFile !== undefined
   const logFormat = read('log_format', choiceOf('log_format'))
 
@@ -113,6 +122,16 @@ export function loadConfig(
     signUp: Object.freeze({
       open: read('sign_up', parse.parseFlag),
       tenant: read.optional('sign_up_tenant', parse.parseTenant),
+    }),
+    gateway: Object.freeze({
+      secrets: Object.freeze(
+        (['gateway_secret', 'gateway_secret_previous'] as const)
+          .map((name) => read.optional(name, (it) => parse.parseSecret(it, 32)))
+          .filter((secret) => secret !== undefined),
+      ),
+      proxies: read('gateway_proxies', parse.parseCidrList),
+      hosts: read('gateway_hosts', parse.parseOrigins),
+      routesFile: read.optional('gateway_routes', (it) => parse.parseReadableFile(it, 'TOML')),
     }),
     warnings: [],
   }

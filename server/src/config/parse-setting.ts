@@ -7,6 +7,7 @@ import { isIP } from 'node:net'
 import { isId, parseCidrs } from '../kernel/index.ts'
 import { ConfigError } from './config-error.ts'
 import type { Given } from './gather.ts'
+import { isLoopback } from './check-together.ts'
 import { nearest } from './nearest.ts'
 
 export function parseInteger(given: Given, from: number, to: number): number {
@@ -130,11 +131,28 @@ export function parseSecret(given: Given, minimumLength: number): string {
   return given.text
 }
 
-export function parseReadableFile(given: Given): string {
+/** Serialized origins (RFC 6454), https, or http on loopback: elsewhere a cookie would be everybody's to read. */
+export function parseOrigins(given: Given): readonly string[] {
+  const origins = given.text.split(/[\s,]+/).filter((origin) => origin !== '')
+  for (const origin of origins) {
+    const url = URL.parse(origin)
+    const fits =
+      url?.origin === origin &&
+      (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))
+    if (!fits)
+      throw wrong(
+        { ...given, text: origin },
+        'a list of https origins such as https://app.example.com (http on loopback will do)',
+      )
+  }
+  return Object.freeze(origins)
+}
+
+export function parseReadableFile(given: Given, kind = 'PEM'): string {
   try {
     accessSync(given.text, constants.R_OK)
   } catch {
-    throw wrong(given, 'the name of a PEM file that this process can read')
+    throw wrong(given, `the name of a ${kind} file that this process can read`)
   }
   return given.text
 }

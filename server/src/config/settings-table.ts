@@ -31,6 +31,8 @@ function takes(kind: Kind): string {
       return 'secret, URL'
     case 'cidrs':
       return 'list of networks'
+    case 'origins':
+      return 'list of origins'
     case 'path':
       return 'file or folder'
     case 'url':

@@ -12,6 +12,7 @@ export type Kind =
   | { readonly is: 'valkeyUrl' }
   | { readonly is: 'secret'; readonly minimumLength: number }
   | { readonly is: 'cidrs' }
+  | { readonly is: 'origins' }
   | { readonly is: 'flag' }
   | { readonly is: 'integer'; readonly from: number; readonly to: number }
   | { readonly is: 'choice'; readonly of: readonly string[] }
@@ -211,6 +212,35 @@ export const SETTINGS = [
     name: 'sign_up_tenant',
     kind: { is: 'tenant' },
     doc: 'The tenant whose members those who sign up become; without it they belong to none until an operator says so.',
+  },
+  {
+    name: 'gateway_secret',
+    kind: { is: 'secret', minimumLength: 32 },
+    secret: true,
+    doc: 'What a proxy proves itself with, in `Postern-Gateway-Secret`; without it the gateway endpoints answer nobody.',
+  },
+  {
+    name: 'gateway_secret_previous',
+    kind: { is: 'secret', minimumLength: 32 },
+    secret: true,
+    doc: 'The secret before, which is taken as well until every proxy has the new one.',
+  },
+  {
+    name: 'gateway_proxies',
+    kind: { is: 'cidrs' },
+    default: '',
+    doc: 'Addresses or CIDR blocks that proxies ask from, in addition to the secret; empty means anywhere.',
+  },
+  {
+    name: 'gateway_hosts',
+    kind: { is: 'origins' },
+    default: '',
+    doc: 'Origins, separated by commas, on which people are signed in by the gateway, such as `https://app.example.com`.',
+  },
+  {
+    name: 'gateway_routes',
+    kind: { is: 'path' },
+    doc: 'A TOML file of gateway routes, which are tried before those of the management API.',
   },
   {
     name: 'config',

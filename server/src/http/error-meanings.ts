@@ -27,6 +27,13 @@ const ERROR_REMEDIES: Readonly<Record<ErrorCode, string>> = {
   last_operator:
     'Create another deployment operator first. If all are lost, run `postern operators recover`.',
   too_many_requests: 'Wait as long as `Retry-After` says.',
+  gateway_not_configured:
+    'The operator sets `POSTERN_GATEWAY_SECRET`, and the same secret in the proxy: see docs/gateways.md.',
+  gateway_untrusted_proxy:
+    'The operator compares the secret in the proxy with `POSTERN_GATEWAY_SECRET`, and its address with `POSTERN_GATEWAY_PROXIES`.',
+  gateway_ambiguous:
+    'Send a plain path, each header once, and no header that spells another with `_` or `.`; the detail says what it was.',
+  gateway_no_route: 'The operator asks `postern gateway explain` which route was meant.',
   request_timeout: 'Send the whole request within 30 seconds, its headers within 10.',
   internal_error:
     'Nothing on your side. The operator finds the cause in the log by the `X-Request-Id` of the answer.',

@@ -23,6 +23,7 @@ export { findUser, getUser, listUsers, membershipOf, tenantsOf } from './read-us
 export { setPassword } from './set-password.ts'
 export { accountName, displayName, type Membership, type User } from './user.ts'
 export { type BrowserRequest, currentSession, findLiveSession, type SignedIn } from './current-session.ts'
+export { cookieText } from './cookies.ts'
 export { endSession, endUsersSession, signOut } from './end-session.ts'
 export { idleEndMs, type Session } from './session.ts'
 export { ACR_VALUES, satisfiesAcr } from './acr.ts'

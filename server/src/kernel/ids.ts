@@ -15,6 +15,7 @@ export const ID_PREFIXES = [
   'idp',
   'evt',
   'pln',
+  'rte',
 ] as const
 export type IdPrefix = (typeof ID_PREFIXES)[number]
 

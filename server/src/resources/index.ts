@@ -10,4 +10,4 @@ export {
 } from './resource.ts'
 export { ResourceUris } from './resource-uris.ts'
 export { resourceRoutes } from './routes.ts'
-export { insertResource, lockResource, type ResourceTable } from './store.ts'
+export { findResource, insertResource, lockResource, type ResourceTable } from './store.ts'

@@ -4,7 +4,12 @@
 export const TERMINAL_KINDS = ['token', 'api_key', 'session', 'grant', 'signing_key', 'proof_key'] as const
 /** Levels stay alive afterwards: they deny what is older than the row. */
 export const LEVEL_KINDS = ['tenant', 'client', 'subject', 'actor'] as const
-export type FeedKind = (typeof TERMINAL_KINDS)[number] | (typeof LEVEL_KINDS)[number] | 'resource' | 'limit'
+export type FeedKind =
+  | (typeof TERMINAL_KINDS)[number]
+  | (typeof LEVEL_KINDS)[number]
+  | 'resource'
+  | 'limit'
+  | 'gateway'
 
 /**
  * `revoked` ends (a terminal kind for ever, a level what is older), `changed` makes verifiers ask again, `deleted` ends

@@ -22,6 +22,7 @@ export {
   FetchRefused,
   pinnedTo,
 } from './guarded-fetch.ts'
+export { signJws } from './jws-signature.ts'
 export { KeySealer } from './key-sealer.ts'
 export { AncestorEnded, mintAccessToken, type MintOptions, TokenTooLarge } from './mint-access-token.ts'
 export type { PresentedToken, TokenPorts } from './present-token.ts'

@@ -46,6 +46,12 @@ export interface Decision {
 export type Proven = Presented &
   Partial<Pick<PresentedKey, 'boundResources' | 'rehash'>> & { readonly limits?: readonly BoundLimit[] }
 
+/** Sessions of browsers, which the gateway knows. */
+export interface SessionFinder {
+  isSession(text: string): boolean
+  find(text: string, asked: Pick<VerifyRequest, 'resource' | 'tenant' | 'ip'>): Promise<Presented | Denial>
+}
+
 export interface VerifierPorts {
   readonly storage: Storage
   readonly peppers: Peppers
@@ -55,6 +61,7 @@ export interface VerifierPorts {
   findToken(text: string): Promise<Presented | Denial>
   findLimits(presented: Presented): Promise<LimitsOf>
   chargeLimits(limits: readonly BoundLimit[], cost: number): LimitDecision | Promise<LimitDecision>
+  readonly sessions?: SessionFinder
 }
 
 export const LONGEST_CREDENTIAL = 8_192
@@ -167,9 +174,11 @@ export class Verifier {
   }
 
   async #find(request: VerifyRequest): Promise<Proven | Denial> {
-    const { storage, peppers, findToken } = this.#ports
+    const { storage, peppers, findToken, sessions } = this.#ports
     const { credential, resource } = request
     if (isJwt(credential) || isOpaqueToken(credential)) return findToken(credential)
+    if (sessions?.isSession(credential))
+      return sessions.find(credential, { resource, tenant: tenantWithin(request), ip: request.ip })
     const found = await findPresentedKey(storage, peppers, credential, resource, tenantWithin(request))
     if (found) return found
     // A key of ours that was cut short or run on is a typing error, once it is known that nobody imported it.
