@@ -101,8 +101,10 @@ async function revoke(
   }
   if (!('valid' in found)) {
     const { jti, tenant, client_id: client, sub } = found.claims
+    // Before the write: a transaction runs outside the request's context.
+    const by = engineOf()
     await ports.storage.write(async (tx) =>
-      revokeToken(tx, ports.changes, engineOf(), { jti, tenant, data: { client, sub } }),
+      revokeToken(tx, ports.changes, by, { jti, tenant, data: { client, sub } }),
     )
   }
   ctx.status = 200
