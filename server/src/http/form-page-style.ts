@@ -30,13 +30,14 @@ ul { margin: .25rem 0 1rem; padding-left: 1.25rem; }
 li { margin: .375rem 0; }
 button { width: 100%; min-height: 2.75rem; padding: .5rem 1rem; font: inherit; font-weight: 600; cursor: pointer;
   border: 1px solid var(--accent); border-radius: 8px; background: var(--accent); color: var(--on-accent); }
+button.second { margin-top: .625rem; background: transparent; color: var(--accent); }
 button.second, a.button { display: grid; place-items: center; min-height: 2.75rem; padding: .5rem 1rem; border: 1px solid var(--faint); border-radius: 8px;
-  font-weight: 600; text-decoration: none; color: var(--ink); }
+  font-weight: 600; text-decoration: none; }
+a.button { color: var(--ink); }
 .elsewhere { list-style: none; padding: 0; margin: 1.25rem 0 0; }
-button.small { margin-top: .625rem; background: transparent; color: var(--accent); }
 input:focus-visible, select:focus-visible, button:focus-visible, a:focus-visible, summary:focus-visible, .choice:focus-within {
   outline: 3px solid var(--accent); outline-offset: 2px; }
-button.small { width: auto; min-height: 2.75rem; margin: 0; padding: .25rem .875rem; font-weight: 500; }
+button.small { width: auto; background: transparent; color: var(--accent); min-height: 2.75rem; margin: 0; padding: .25rem .875rem; font-weight: 500; }
 .field > button.small { margin-top: .5rem; }
 [hidden] { display: none !important; }
 .problem, .note { border: 2px solid var(--bad); border-radius: 8px; padding: .625rem .875rem; margin: 1rem 0 0; }
