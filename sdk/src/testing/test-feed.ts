@@ -23,7 +23,7 @@ interface Stream {
 
 const KEPT_MS = 3_600_000
 const BEAT_MS = 1_000
-const LUMP_MS = 5_000
+const LUMP_MS = 2_500
 
 export class TestFeed {
   readonly rows: TestRow[] = []

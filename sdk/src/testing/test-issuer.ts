@@ -25,7 +25,7 @@ export interface Faults {
   server: 'up' | 'down' | 'slow'
   /**
    * Of the feed. `half-open`: connections stay and say nothing; `buffered`: a proxy collects the stream and passes
-   * nothing on; `lumps`: it passes on what it collected every five seconds; `silent`: the server lost its database and
+   * nothing on; `lumps`: it passes on what it collected every 2.5 seconds; `silent`: the server lost its database and
    * sends no heartbeats.
    */
   feed: 'up' | 'down' | 'half-open' | 'buffered' | 'lumps' | 'silent'
