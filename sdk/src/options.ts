@@ -1,7 +1,7 @@
 /** The verifier's configuration: parsed once, refused with a sentence that says what is expected. */
 import type { FeedState } from './feed/knowledge.ts'
 import { isCredentialText } from './key-format.ts'
-import type { Environment } from './principal.ts'
+import type { Environment, Result } from './principal.ts'
 
 export interface VerifierOptions {
   /** Where Postern runs: `https://auth.example.com`. Plain `http://` is taken for loopback alone. */
@@ -35,7 +35,7 @@ export interface VerifierOptions {
    * server's own limit for the resource (`cache_seconds`) is the end of every answer, and this one as well if it is set.
    */
   readonly cacheSeconds?: number
-  /** How many positive answers are kept. Default 10,000, of about a kilobyte each. */
+  /** How many credentials are kept. Default 10,000, of about 700 bytes each, and more with `metadata`. */
   readonly cacheEntries?: number
   /** How long the server may take to answer before the caller gets 503. Default 2 seconds. */
   readonly timeoutSeconds?: number
@@ -43,6 +43,11 @@ export interface VerifierOptions {
   readonly asksPerSecond?: number
   /** Called when what is known of the feed becomes older or current again: see `status()`. */
   readonly onStateChange?: (state: FeedState, previous: FeedState) => void
+  /**
+   * Called with each answer of `verify`, before its caller has it: for metrics by `code`, tenant or client. It runs within the
+   * request, so it should do little; what it throws is not heard. Counters alone need no hook: see `status()`.
+   */
+  readonly onDecision?: (result: Result) => void
   /** Takes what the operator of this service should know. No credential stands in it. Default `console.warn`. */
   readonly onWarning?: (message: string) => void
   /** In place of the global `fetch`, for a proxy or client certificates. */
@@ -69,6 +74,8 @@ export interface Config {
   readonly timeoutMs: number
   readonly asksPerSecond: number
   readonly onStateChange: (state: FeedState, previous: FeedState) => void
+  /** Undefined where nobody listens, which then costs nothing. */
+  readonly onDecision: ((result: Result) => void) | undefined
   readonly onWarning: (message: string) => void
   readonly fetch: typeof fetch
 }
@@ -92,6 +99,7 @@ export function parseOptions(options: VerifierOptions): Config {
     timeoutMs: number('timeoutSeconds', options.timeoutSeconds ?? 2, 0.01, 60) * 1000,
     asksPerSecond: number('asksPerSecond', options.asksPerSecond ?? 200, 1, 1_000_000),
     onStateChange: func('onStateChange', options.onStateChange) ?? (() => {}),
+    onDecision: func('onDecision', options.onDecision),
     onWarning: func('onWarning', options.onWarning) ?? ((message) => console.warn(message)),
     fetch: func('fetch', options.fetch) ?? globalFetch,
   }

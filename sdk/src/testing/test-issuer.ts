@@ -25,9 +25,10 @@ export interface Faults {
   server: 'up' | 'down' | 'slow'
   /**
    * Of the feed. `half-open`: connections stay and say nothing; `buffered`: a proxy collects the stream and passes
-   * nothing on; `silent`: the server lost its database and sends no heartbeats.
+   * nothing on; `lumps`: it passes on what it collected every 2.5 seconds; `silent`: the server lost its database and
+   * sends no heartbeats.
    */
-  feed: 'up' | 'down' | 'half-open' | 'buffered' | 'silent'
+  feed: 'up' | 'down' | 'half-open' | 'buffered' | 'lumps' | 'silent'
 }
 
 export interface IssueOptions {
@@ -215,6 +216,12 @@ export class TestIssuer {
     const question = JSON.parse(String(init.body)) as Record<string, unknown>
     this.questions.push(question)
     return Response.json(this.#decide(String(question['credential'])))
+  }
+
+  /** Lets go of what it has issued so far, as if it had never been: for measuring what a verifier keeps. */
+  forget(): void {
+    this.#held.clear()
+    this.questions.length = 0
   }
 
   #decide(text: string): object {
