@@ -34,6 +34,7 @@ import {
   type Readiness,
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
+import { leakRoutes, purgeLeaks, SenderKeys } from './leaks/index.ts'
 import { createAdmit } from './limits/index.ts'
 import { type OAuth, openOAuth } from './oauth-parts.ts'
 import { reachedResources, resourceRoutes, ResourceUris } from './resources/index.ts'
@@ -57,7 +58,7 @@ import {
 } from './storage/index.ts'
 import { tenantRoutes } from './tenants/index.ts'
 import { startUpkeep } from './upkeep.ts'
-import { openTokens } from './token-parts.ts'
+import { openTokens, type Tokens } from './token-parts.ts'
 import { findPresentedToken } from './tokens/index.ts'
 import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
 
@@ -168,7 +169,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       tls: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     }),
   })
-  const present = new KeyPresenter(new ResourceUris(storage), clock)
+  const uris = new ResourceUris(storage)
+  const present = new KeyPresenter(uris, clock)
   const keyPorts = { storage, context, idempotency, present }
   verifyRoutes(server, { verifier, meter, issuer: config.issuer })
   const followers = feedRoutes(server, {
@@ -195,6 +197,13 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     findToken,
     signingKeys: tokens.keyPorts,
     keysChanged: () => tokens.signingKeys.refresh(),
+  })
+  leakRoutes(server, {
+    storage,
+    context,
+    activity,
+    uris,
+    senders: leakSenders(config, tokens, clock, logger),
   })
   tokens.mount(server, idempotency)
   const oauth = openOAuth({
@@ -228,6 +237,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         idempotency,
         tend: async () => {
           await tokens.tend()
+          await purgeLeaks(storage)
           await oauth.tend()
         },
         headFolder: onSqlite ? config.dataDir : undefined,
@@ -256,6 +266,20 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       await storage.close()
     },
   }
+}
+
+/** The scanners whose reports are believed: those whose keys may be fetched. */
+function leakSenders({ leakKeyUrls }: Config, tokens: Tokens, clock: Clock, logger: Logger) {
+  const sender = (url: string | undefined): SenderKeys | undefined =>
+    url === undefined
+      ? undefined
+      : new SenderKeys(url, {
+          clock,
+          guard: { allowLoopback: tokens.allowLoopback },
+          onFailure: (from, error) =>
+            logger.warn({ err: error, from }, 'the keys of a scanner cannot be fetched'),
+        })
+  return { github: sender(leakKeyUrls.github), gitlab: sender(leakKeyUrls.gitlab) }
 }
 
 /** A node is ready while its own reading of the feed is young: that needs the database, and is what verify needs. */

@@ -35,6 +35,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'identity',
     'limits',
   ],
+  leaks: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens'],
   revocations: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens', 'clients', 'identity'],
   oauth: [
     'audit',
@@ -187,6 +188,8 @@ describe('the routes', () => {
     '/metrics': 'a scraper asks; loopback only',
     '/v1/whoami': 'it answers about the presented credential alone',
     '/jwks': 'public keys',
+    '/v1/leaks/github': 'a scanner proves itself by a signature over the body',
+    '/v1/leaks/gitlab': 'a scanner proves itself by a signature over the body',
     '/sign-in': 'people sign in',
     '/sign-out': 'people sign out',
     ...Object.fromEntries(

@@ -28,6 +28,7 @@ const WITHOUT_FEED: Readonly<Record<string, string>> = {
   'resource.created': 'nothing is for it yet',
   'api_key.issued': 'nobody has seen it yet, and "unknown" is not cached',
   'api_key.imported': 'the same: "unknown" is not cached',
+  'api_key.leaked': 'it says what was seen; what then ends the key writes its own row',
   'operator.created': 'nobody has seen it yet',
   'pepper.rotated': 'keys stay what they are; their hashes move as they are used',
   'client.created': 'nobody has a token of it yet',
@@ -166,6 +167,7 @@ async function everyOperation({ done, ...rest }: Node): Promise<void> {
   await done('POST', `/v1/keys/${key.id}/enable`)
   await done('POST', `/v1/keys/${key.id}/rotate`, {})
   await done('POST', `/v1/keys/${key.id}/revoke`, {})
+  await done('POST', '/v1/leaks', { reports: [{ token: key.key }] })
   await done('POST', '/v1/keys/bulk-revoke', { filter: { resource: api.id } })
   const operator = await newOperator(on, ['verify'])
   const { key: successor } = await done('POST', `/v1/operators/${operator.id}/rotate`, {})

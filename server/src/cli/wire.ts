@@ -26,6 +26,8 @@ export interface WireResource {
   readonly token_algorithm: string
   readonly allow_browser_keys: boolean
   readonly cache_seconds: number
+  readonly leak_policy: string
+  readonly leak_notice_seconds: number
   readonly created_at: string
   readonly updated_at: string
 }

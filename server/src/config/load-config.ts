@@ -34,6 +34,8 @@ export interface Config {
   readonly logFormat: 'json' | 'pretty'
   readonly shutdownGraceSeconds: number
   readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
+  /** Where each sender of leak reports publishes its keys; undefined: its reports are refused. */
+  readonly leakKeyUrls: { readonly github: string | undefined; readonly gitlab: string | undefined }
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -76,6 +78,10 @@ export function loadConfig(
     limits: Object.freeze({
       address: rateOf('address_rate', 'address_burst'),
       credential: rateOf('credential_rate', 'credential_burst'),
+    }),
+    leakKeyUrls: Object.freeze({
+      github: read('leaks_github_keys_url', parse.parseUrlOrOff),
+      gitlab: read('leaks_gitlab_keys_url', parse.parseUrlOrOff),
     }),
     warnings: [],
   }

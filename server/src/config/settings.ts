@@ -133,6 +133,18 @@ export const SETTINGS = [
     doc: 'How many requests one operator credential may send at once before `credential_rate` holds it back.',
   },
   {
+    name: 'leaks_github_keys_url',
+    kind: { is: 'url' },
+    default: 'https://api.github.com/meta/public_keys/secret_scanning',
+    doc: 'Where the public keys are that GitHub signs its leak reports with; `off` refuses all of them.',
+  },
+  {
+    name: 'leaks_gitlab_keys_url',
+    kind: { is: 'url' },
+    default: 'off',
+    doc: 'Where the public keys are that GitLab signs its leak reports with: GitLab tells its partners; `off` refuses all of them.',
+  },
+  {
     name: 'config',
     kind: { is: 'path' },
     doc: 'A TOML file of these settings; the environment and the command line go before it.',

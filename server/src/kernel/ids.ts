@@ -2,10 +2,24 @@
 import { encodeBase62, randomBase62 } from './base62.ts'
 import type { Clock } from './clock.ts'
 
-export const ID_PREFIXES = ['ten', 'res', 'key', 'cli', 'usr', 'ses', 'gra', 'iss', 'evt'] as const
+export const ID_PREFIXES = [
+  'ten',
+  'res',
+  'key',
+  'cli',
+  'usr',
+  'ses',
+  'gra',
+  'iss',
+  'evt',
+  'lea',
+  'whk',
+  'dlv',
+] as const
 export type IdPrefix = (typeof ID_PREFIXES)[number]
 
-const ID = /^(ten|res|key|cli|usr|ses|gra|iss|evt)_[0-9A-Za-z]{22}$/
+const ID = new RegExp(`^(${ID_PREFIXES.join('|')})_[0-9A-Za-z]{22}$`)
+const ID_START = new RegExp(`^(${ID_PREFIXES.join('|')})_`)
 
 export function newId(prefix: IdPrefix, clock: Clock): string {
   return `${prefix}_${encodeBase62(clock.nowMs(), 8)}${randomBase62(14)}`
@@ -18,7 +32,7 @@ export function isId(prefix: IdPrefix, text: string): boolean {
 
 /** Whether `text` looks like any id of ours; an external owner id may not. */
 export function looksLikeAnId(text: string): boolean {
-  return /^(ten|res|key|cli|usr|ses|gra|iss|evt)_/.test(text)
+  return ID_START.test(text)
 }
 
 /** The tenant that deployment-wide operators belong to. It is in no list and cannot be deleted. */

@@ -2,6 +2,13 @@
 
 export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 
+/**
+ * What happens to a key that was found in public: it ends, it is refused until an operator says otherwise, it ends after
+ * a notice in which it can be replaced, or nothing but the telling.
+ */
+export const LEAK_POLICIES = ['revoke', 'disable', 'rotate', 'tell'] as const
+export type LeakPolicy = (typeof LEAK_POLICIES)[number]
+
 export interface ResourceScope {
   readonly name: string
   readonly description: string
@@ -23,6 +30,9 @@ export interface Resource {
   readonly allowBrowserKeys: boolean
   /** How long a verifier may keep an answer without asking again. */
   readonly cacheSeconds: number
+  readonly leakPolicy: LeakPolicy
+  /** With `rotate`: how long a leaked key goes on. */
+  readonly leakNoticeSeconds: number
   readonly createdAtMs: number
   readonly updatedAtMs: number
 }
@@ -34,6 +44,8 @@ export const DEFAULTS = {
   tokenAlgorithm: 'ES256',
   allowBrowserKeys: false,
   cacheSeconds: 60,
+  leakPolicy: 'revoke',
+  leakNoticeSeconds: 86_400,
 } as const
 
 /** The prefix of the management API's own keys: no other resource may take it. */

@@ -17,7 +17,7 @@ import type { Changes } from '../revocation/index.ts'
 import type { Idempotency, Storage } from '../storage/index.ts'
 import { createResource, deleteResource, updateResource } from './change-resources.ts'
 import { getResource, listResources } from './read-resources.ts'
-import { type Resource, TOKEN_ALGORITHMS } from './resource.ts'
+import { LEAK_POLICIES, type Resource, TOKEN_ALGORITHMS } from './resource.ts'
 
 export interface ResourceRoutes {
   readonly storage: Storage
@@ -45,6 +45,14 @@ const Settings = {
     maximum: 3_600,
     description: 'How long a verifier may keep an answer without asking again.',
   }),
+  leak_policy: Type.Enum([...LEAK_POLICIES], {
+    description: 'What happens to a key of it that is found in public: see docs/leaks.md.',
+  }),
+  leak_notice_seconds: Type.Integer({
+    minimum: 60,
+    maximum: 2_592_000,
+    description: 'With `rotate`: how long a leaked key goes on.',
+  }),
 }
 const Optional = {
   key_prefix: Type.Optional(Settings.key_prefix),
@@ -53,6 +61,8 @@ const Optional = {
   token_algorithm: Type.Optional(Settings.token_algorithm),
   allow_browser_keys: Type.Optional(Settings.allow_browser_keys),
   cache_seconds: Type.Optional(Settings.cache_seconds),
+  leak_policy: Type.Optional(Settings.leak_policy),
+  leak_notice_seconds: Type.Optional(Settings.leak_notice_seconds),
 }
 
 const ResourceBody = Type.Object({
@@ -167,6 +177,8 @@ function settingsOf(body: Static<typeof Patch>) {
     tokenAlgorithm: body.token_algorithm,
     allowBrowserKeys: body.allow_browser_keys,
     cacheSeconds: body.cache_seconds,
+    leakPolicy: body.leak_policy,
+    leakNoticeSeconds: body.leak_notice_seconds,
   }
 }
 
@@ -182,6 +194,8 @@ function presentResource(resource: Resource): Static<typeof ResourceBody> {
     token_algorithm: resource.tokenAlgorithm,
     allow_browser_keys: resource.allowBrowserKeys,
     cache_seconds: resource.cacheSeconds,
+    leak_policy: resource.leakPolicy,
+    leak_notice_seconds: resource.leakNoticeSeconds,
     created_at: rfc3339(resource.createdAtMs),
     updated_at: rfc3339(resource.updatedAtMs),
   }

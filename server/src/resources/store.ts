@@ -14,6 +14,8 @@ export interface ResourceTable {
   token_algorithm: string
   allow_browser_keys: number
   cache_seconds: number
+  leak_policy: string
+  leak_notice_seconds: number
   created_at: number
   updated_at: number
   deleted_at: number | null
@@ -108,6 +110,8 @@ export function resourceFromRow(row: ResourceTable): Resource {
     tokenAlgorithm: row.token_algorithm as Resource['tokenAlgorithm'],
     allowBrowserKeys: row.allow_browser_keys === 1,
     cacheSeconds: row.cache_seconds,
+    leakPolicy: row.leak_policy as Resource['leakPolicy'],
+    leakNoticeSeconds: row.leak_notice_seconds,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
   }
@@ -125,6 +129,8 @@ function toRow(resource: Resource): Omit<ResourceTable, 'created_at' | 'deleted_
     token_algorithm: resource.tokenAlgorithm,
     allow_browser_keys: resource.allowBrowserKeys ? 1 : 0,
     cache_seconds: resource.cacheSeconds,
+    leak_policy: resource.leakPolicy,
+    leak_notice_seconds: resource.leakNoticeSeconds,
     updated_at: resource.updatedAtMs,
   }
 }

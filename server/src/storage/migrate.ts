@@ -8,6 +8,7 @@ import { signingKeys } from './migrations/002-signing-keys.ts'
 import { clients } from './migrations/003-clients.ts'
 import { identity } from './migrations/004-identity.ts'
 import { revocations } from './migrations/005-revocations.ts'
+import { leaks } from './migrations/035-leaks.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
 
@@ -23,7 +24,7 @@ export interface Migration {
 }
 
 /** In order, for ever: a released migration is never changed. */
-export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity, revocations]
+export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity, revocations, leaks]
 
 const TYPES: Record<Dialect, ColumnTypes> = {
   sqlite: { id: 'TEXT', bigint: 'INTEGER' },

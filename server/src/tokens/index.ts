@@ -17,8 +17,10 @@ export {
   checkedAddress,
   checkUrl,
   type FetchGuard,
+  fetchGuarded,
   fetchGuardedJson,
   FetchRefused,
+  type GuardedAnswer,
   pinnedTo,
 } from './guarded-fetch.ts'
 export { KeySealer } from './key-sealer.ts'

@@ -23,6 +23,8 @@ interface ResourceOptions {
   readonly tokenAlgorithm?: string
   readonly cache?: number
   readonly browserKeys?: boolean
+  readonly leakPolicy?: string
+  readonly leakNotice?: number
 }
 
 export function define(command: Command, cli: Cli): void {
@@ -143,6 +145,15 @@ function addSettings(command: Command): Command {
     .addOption(
       durationOption('--cache <duration>', 'how long a verifier keeps an answer without asking again (60s)'),
     )
+    .addOption(
+      new Option('--leak-policy <what>', 'what happens to a key that is found in public (revoke)').choices([
+        'revoke',
+        'disable',
+        'rotate',
+        'tell',
+      ]),
+    )
+    .addOption(durationOption('--leak-notice <duration>', 'with rotate: how long a leaked key goes on (1d)'))
     .option('--browser-keys', 'take live keys from browsers, where everyone can read them')
     .option('--no-browser-keys', 'refuse them')
 }
@@ -161,6 +172,8 @@ function bodyOf(options: ResourceOptions): Record<string, unknown> {
     token_algorithm: options.tokenAlgorithm,
     cache_seconds: options.cache,
     allow_browser_keys: options.browserKeys,
+    leak_policy: options.leakPolicy,
+    leak_notice_seconds: options.leakNotice,
   }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))
 }
@@ -188,6 +201,16 @@ function lifetime({ key_lifetime_seconds: seconds }: WireResource) {
   return seconds === null ? ({ text: 'for ever', style: 'warn' } as const) : duration(seconds)
 }
 
+function leakedKeys({ leak_policy: policy, leak_notice_seconds: notice }: WireResource): string {
+  const words: Readonly<Record<string, string>> = {
+    revoke: 'are revoked',
+    disable: 'are disabled',
+    rotate: `end after ${duration(notice)}`,
+    tell: 'go on',
+  }
+  return words[policy] ?? policy
+}
+
 async function show({ out }: Cli, resource: WireResource): Promise<void> {
   if (out.isJson) return out.json(resource)
   await out.card([
@@ -199,6 +222,7 @@ async function show({ out }: Cli, resource: WireResource): Promise<void> {
     ['keys from browsers', resource.allow_browser_keys ? { text: 'taken', style: 'warn' } : 'refused'],
     ['tokens', `${resource.token_algorithm}, ${duration(resource.token_lifetime_seconds)}`],
     ['answers kept', duration(resource.cache_seconds)],
+    ['leaked keys', leakedKeys(resource)],
     ['created', out.time(resource.created_at)],
     ['changed', resource.updated_at === resource.created_at ? undefined : out.time(resource.updated_at)],
   ])
