@@ -35,6 +35,7 @@ export const NOUNS: readonly Noun[] = [
     load: () => import('./commands/trusted-issuers.ts'),
   },
   { name: 'revoke', summary: 'end anything, at once', load: () => import('./revoke/index.ts') },
+  { name: 'leaks', summary: 'keys in public', load: () => import('./leaks/index.ts') },
   { name: 'feed', summary: 'what verifiers are told', load: () => import('./commands/feed.ts') },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },

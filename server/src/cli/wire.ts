@@ -289,3 +289,34 @@ export interface WireSnapshot {
   readonly head: number
   readonly rows: readonly WireFeedRow[]
 }
+
+export interface WireLeak {
+  readonly id: string
+  readonly at: string
+  readonly key: string
+  readonly tenant: string
+  readonly resource: string
+  readonly reporter: string
+  readonly reported_by: string
+  readonly type: string
+  readonly source: string
+  readonly url: string
+  readonly action: string
+}
+
+export interface WireFoundKey {
+  readonly key: string
+  readonly owner: string
+  readonly tenant: string
+  readonly resource: string
+  readonly status: WireStatus
+  readonly expires_at: string | null
+  readonly last_used_at: string | null
+  readonly action: string
+  readonly reported_before: boolean
+}
+
+export interface WireLeakAnswer {
+  readonly dry_run: boolean
+  readonly data: readonly { readonly found: readonly WireFoundKey[] }[]
+}
