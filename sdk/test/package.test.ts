@@ -28,6 +28,7 @@ const SUBPATHS = [
   '@postern/sdk/node',
   '@postern/sdk/next',
   '@postern/sdk/mcp',
+  '@postern/sdk/webhooks',
 ]
 const EXAMPLES = ['express', 'fastify', 'hono', 'node-http']
 

@@ -61,6 +61,7 @@ import { startUpkeep } from './upkeep.ts'
 import { openTokens, type Tokens } from './token-parts.ts'
 import { findPresentedToken } from './tokens/index.ts'
 import { createAuthenticate, DecisionMeter, Verifier, verifyRoutes } from './verify/index.ts'
+import { openWebhooks, type Webhooks } from './webhook-parts.ts'
 
 export interface OpenOptions {
   /** Bring the schema up to date and make a new deployment where there is none; otherwise both are refused. */
@@ -82,6 +83,7 @@ export interface Deployment {
   readonly verifier: Verifier
   readonly logger: Logger
   readonly oauth: OAuth
+  readonly webhooks: Webhooks
   /** The bearer of the system user; undefined unless asked for. */
   readonly systemToken: string | undefined
   /** When this opening made the deployment: its first keys, which are nowhere else. */
@@ -132,7 +134,9 @@ interface Parts {
 
 async function build({ config, options, clock, logger, rootSecret, storage }: Parts): Promise<Deployment> {
   const feed = new FeedReader(storage, clock)
-  const changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
+  const webhooks = openWebhooks({ config, clock, logger, rootSecret, storage })
+  const changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()), webhooks.outbox)
+  webhooks.use(changes)
   const peppers = new Peppers(rootSecret)
   const context: KeyContext = { changes, peppers }
   const idempotency = new Idempotency(storage, rootSecret, clock)
@@ -205,6 +209,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     uris,
     senders: leakSenders(config, tokens, clock, logger),
   })
+  webhooks.mount(server, idempotency)
   tokens.mount(server, idempotency)
   const oauth = openOAuth({
     config,
@@ -229,6 +234,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
 
   activity.start()
   keyUse.start()
+  if (options.upkeep) webhooks.start()
   const stopUpkeep = options.upkeep
     ? startUpkeep({
         storage,
@@ -238,6 +244,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         tend: async () => {
           await tokens.tend()
           await purgeLeaks(storage)
+          await webhooks.tend()
           await oauth.tend()
         },
         headFolder: onSqlite ? config.dataDir : undefined,
@@ -253,11 +260,13 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     verifier,
     logger,
     oauth,
+    webhooks,
     systemToken,
     firstKeys,
     async close() {
       await server.close()
       await oauth.close()
+      await webhooks.close()
       tokens.close()
       await keyUse.stop()
       await activity.stop()

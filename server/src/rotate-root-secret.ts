@@ -7,6 +7,7 @@ import { replaceRootCheck, SYSTEM } from './bootstrap.ts'
 import type { Changes } from './revocation/index.ts'
 import { forgetIdempotentAnswers, type Storage, type Transaction } from './storage/index.ts'
 import { resealSigningKeys } from './tokens/index.ts'
+import { resealWebhookSecrets } from './webhooks/index.ts'
 
 type Reseal = (tx: Transaction, oldSecret: string, newSecret: string) => Promise<number>
 
@@ -14,6 +15,7 @@ type Reseal = (tx: Transaction, oldSecret: string, newSecret: string) => Promise
 const RESEALS: readonly (readonly [string, Reseal])[] = [
   ['peppers', resealPeppers],
   ['signing_keys', resealSigningKeys],
+  ['webhook_secrets', resealWebhookSecrets],
 ]
 
 /**

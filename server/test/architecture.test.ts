@@ -36,6 +36,7 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'limits',
   ],
   leaks: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens'],
+  webhooks: ['audit', 'revocation', 'resources', 'tenants', 'tokens'],
   revocations: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens', 'clients', 'identity'],
   oauth: [
     'audit',
@@ -59,6 +60,7 @@ const APP = new Set([
   'root-secret.ts',
   'oauth-parts.ts',
   'token-parts.ts',
+  'webhook-parts.ts',
   'rotate-root-secret.ts',
   'start',
   'cli',
@@ -70,9 +72,9 @@ const APP = new Set([
 const FILES: Readonly<Record<string, RegExp>> = {
   // What a transaction is and how it fails concerns operations too; but never kernel, http or limits.
   storage: /^(?!kernel\/|http\/|limits\/)/,
-  http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts)\.ts$|^start\/|^http\//,
+  http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts|webhook-parts)\.ts$|^start\/|^http\//,
   kysely: /^storage\/|(^|\/|-)store\.ts$|^bootstrap\.ts$/,
-  fastify: /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts)\.ts$/,
+  fastify: /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts|webhook-parts)\.ts$/,
   pg: /^storage\//,
 }
 

@@ -37,6 +37,7 @@ export const NOUNS: readonly Noun[] = [
   { name: 'revoke', summary: 'end anything, at once', load: () => import('./revoke/index.ts') },
   { name: 'leaks', summary: 'keys in public', load: () => import('./leaks/index.ts') },
   { name: 'feed', summary: 'what verifiers are told', load: () => import('./commands/feed.ts') },
+  { name: 'webhooks', summary: 'telling others what happens', load: () => import('./webhooks/index.ts') },
   { name: 'operators', summary: 'who may manage Postern', load: () => import('./commands/operators.ts') },
   { name: 'audit', summary: 'who changed what', load: () => import('./commands/audit.ts') },
   { name: 'activity', summary: 'what was refused', load: () => import('./commands/activity.ts') },

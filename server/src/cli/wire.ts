@@ -320,3 +320,39 @@ export interface WireLeakAnswer {
   readonly dry_run: boolean
   readonly data: readonly { readonly found: readonly WireFoundKey[] }[]
 }
+
+export interface WireWebhook {
+  readonly id: string
+  /** Null: the events of the whole deployment. */
+  readonly tenant: string | null
+  readonly name: string
+  readonly url: string
+  /** Null: all. */
+  readonly events: readonly string[] | null
+  readonly secrets: readonly {
+    readonly id: string
+    readonly created_at: string
+    readonly expires_at: string | null
+  }[]
+  readonly disabled: boolean
+  readonly disabled_reason: string | null
+  readonly failing_since: string | null
+  readonly dropped: number
+  readonly created_at: string
+  readonly created_by: string
+  readonly updated_at: string
+}
+
+export interface WireDelivery {
+  readonly id: string
+  readonly message: string
+  readonly type: string
+  readonly state: 'pending' | 'delivered' | 'failed'
+  readonly attempts: number
+  readonly created_at: string
+  readonly next_at: string | null
+  readonly last_at: string | null
+  readonly last_status: number | null
+  readonly last_error: string | null
+  readonly payload: unknown
+}

@@ -36,6 +36,8 @@ export interface Config {
   readonly limits: { readonly address: RateLimit; readonly credential: RateLimit }
   /** Where each sender of leak reports publishes its keys; undefined: its reports are refused. */
   readonly leakKeyUrls: { readonly github: string | undefined; readonly gitlab: string | undefined }
+  /** CIDR blocks, checked: where webhooks go besides public addresses. */
+  readonly webhookNetworks: readonly string[]
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -83,6 +85,7 @@ export function loadConfig(
       github: read('leaks_github_keys_url', parse.parseUrlOrOff),
       gitlab: read('leaks_gitlab_keys_url', parse.parseUrlOrOff),
     }),
+    webhookNetworks: read('webhook_networks', parse.parseCidrList),
     warnings: [],
   }
   checkTogether(config)

@@ -145,6 +145,12 @@ export const SETTINGS = [
     doc: 'Where the public keys are that GitLab signs its leak reports with: GitLab tells its partners; `off` refuses all of them.',
   },
   {
+    name: 'webhook_networks',
+    kind: { is: 'cidrs' },
+    default: '',
+    doc: 'Addresses or CIDR blocks, separated by commas, that are not public and may be told of events all the same, over plain http as well.',
+  },
+  {
     name: 'config',
     kind: { is: 'path' },
     doc: 'A TOML file of these settings; the environment and the command line go before it.',

@@ -9,6 +9,7 @@ import { clients } from './migrations/003-clients.ts'
 import { identity } from './migrations/004-identity.ts'
 import { revocations } from './migrations/005-revocations.ts'
 import { leaks } from './migrations/035-leaks.ts'
+import { webhooks } from './migrations/036-webhooks.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
 
@@ -24,7 +25,15 @@ export interface Migration {
 }
 
 /** In order, for ever: a released migration is never changed. */
-export const MIGRATIONS: readonly Migration[] = [core, signingKeys, clients, identity, revocations, leaks]
+export const MIGRATIONS: readonly Migration[] = [
+  core,
+  signingKeys,
+  clients,
+  identity,
+  revocations,
+  leaks,
+  webhooks,
+]
 
 const TYPES: Record<Dialect, ColumnTypes> = {
   sqlite: { id: 'TEXT', bigint: 'INTEGER' },
