@@ -48,6 +48,7 @@ import {
 } from './revocation/index.ts'
 import { revocationRoutes } from './revocations/index.ts'
 import { openRootSecret } from './root-secret.ts'
+import { rotationRoutes, warnOfRotation } from './rotation/index.ts'
 import {
   Idempotency,
   migrate,
@@ -210,6 +211,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     senders: leakSenders(config, tokens, clock, logger),
   })
   webhooks.mount(server, idempotency)
+  const aging = { storage, webhookSecretMaxAgeMs: config.webhookSecretMaxAgeMs }
+  rotationRoutes(server, { ...aging, context, idempotency, present, verifier, meter })
   tokens.mount(server, idempotency)
   const oauth = openOAuth({
     config,
@@ -235,6 +238,13 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   activity.start()
   keyUse.start()
   if (options.upkeep) webhooks.start()
+  // It looks at every key: an hour sooner or later is nothing to a warning of days.
+  let warnedAtMs = Number.NEGATIVE_INFINITY
+  const warnInTime = async (): Promise<void> => {
+    if (clock.monotonicMs() - warnedAtMs < WARN_EVERY_MS) return
+    warnedAtMs = clock.monotonicMs()
+    await warnOfRotation({ ...aging, clock, outbox: webhooks.outbox })
+  }
   const stopUpkeep = options.upkeep
     ? startUpkeep({
         storage,
@@ -245,6 +255,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
           await tokens.tend()
           await purgeLeaks(storage)
           await webhooks.tend()
+          await warnInTime()
           await oauth.tend()
         },
         headFolder: onSqlite ? config.dataDir : undefined,
@@ -276,6 +287,8 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     },
   }
 }
+
+const WARN_EVERY_MS = 3_600_000
 
 /** The scanners whose reports are believed: those whose keys may be fetched. */
 function leakSenders({ leakKeyUrls }: Config, tokens: Tokens, clock: Clock, logger: Logger) {

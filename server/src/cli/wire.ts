@@ -28,6 +28,9 @@ export interface WireResource {
   readonly cache_seconds: number
   readonly leak_policy: string
   readonly leak_notice_seconds: number
+  readonly key_max_age_seconds: number | null
+  readonly rotation_notice_seconds: number
+  readonly self_rotation: 'off' | 'same_end' | 'renew'
   readonly created_at: string
   readonly updated_at: string
 }
@@ -355,4 +358,27 @@ export interface WireDelivery {
   readonly last_status: number | null
   readonly last_error: string | null
   readonly payload: unknown
+}
+
+export interface WireAging {
+  readonly kind: string
+  readonly id: string
+  readonly holder: string
+  readonly tenant: string | null
+  readonly resource: string | null
+  readonly state: 'due' | 'overdue'
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly due_at: string | null
+}
+
+export interface WireComplianceReport {
+  readonly at: string
+  readonly keys: { readonly active: number; readonly never_expire: number; readonly unused_90_days: number }
+  readonly grants: number
+  readonly clients: number
+  readonly users: number
+  readonly rotation: Readonly<Record<string, { readonly due: number; readonly overdue: number }>>
+  readonly listed: readonly WireAging[]
+  readonly audit: WireHead
 }

@@ -38,6 +38,8 @@ export interface Config {
   readonly leakKeyUrls: { readonly github: string | undefined; readonly gitlab: string | undefined }
   /** CIDR blocks, checked: where webhooks go besides public addresses. */
   readonly webhookNetworks: readonly string[]
+  /** Null: as old as they like. */
+  readonly webhookSecretMaxAgeMs: number | null
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -86,6 +88,8 @@ export function loadConfig(
       gitlab: read('leaks_gitlab_keys_url', parse.parseUrlOrOff),
     }),
     webhookNetworks: read('webhook_networks', parse.parseCidrList),
+    webhookSecretMaxAgeMs:
+      read('webhook_secret_max_age_days', rangeOf('webhook_secret_max_age_days')) * 86_400_000 || null,
     warnings: [],
   }
   checkTogether(config)

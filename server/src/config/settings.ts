@@ -151,6 +151,12 @@ export const SETTINGS = [
     doc: 'Addresses or CIDR blocks, separated by commas, that are not public and may be told of events all the same, over plain http as well.',
   },
   {
+    name: 'webhook_secret_max_age_days',
+    kind: { is: 'integer', from: 0, to: 36_500 },
+    default: '365',
+    doc: 'How old the secret of a webhook may become before it is overdue; 0 means as old as it likes.',
+  },
+  {
     name: 'config',
     kind: { is: 'path' },
     doc: 'A TOML file of these settings; the environment and the command line go before it.',

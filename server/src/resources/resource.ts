@@ -9,6 +9,13 @@ export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 export const LEAK_POLICIES = ['revoke', 'disable', 'rotate', 'tell'] as const
 export type LeakPolicy = (typeof LEAK_POLICIES)[number]
 
+/**
+ * Whether a key may replace itself: never; or with a successor that ends when it would have ended; or with one that lives
+ * as long again.
+ */
+export const SELF_ROTATIONS = ['off', 'same_end', 'renew'] as const
+export type SelfRotation = (typeof SELF_ROTATIONS)[number]
+
 export interface ResourceScope {
   readonly name: string
   readonly description: string
@@ -33,6 +40,11 @@ export interface Resource {
   readonly leakPolicy: LeakPolicy
   /** With `rotate`: how long a leaked key goes on. */
   readonly leakNoticeSeconds: number
+  /** How old a key, or a client's secret, may become before it is overdue; null: as old as it likes. */
+  readonly keyMaxAgeSeconds: number | null
+  /** How long before that, or before its end, is warned. */
+  readonly rotationNoticeSeconds: number
+  readonly selfRotation: SelfRotation
   readonly createdAtMs: number
   readonly updatedAtMs: number
 }
@@ -46,6 +58,9 @@ export const DEFAULTS = {
   cacheSeconds: 60,
   leakPolicy: 'revoke',
   leakNoticeSeconds: 86_400,
+  keyMaxAgeSeconds: null,
+  rotationNoticeSeconds: 1_209_600,
+  selfRotation: 'off',
 } as const
 
 /** The prefix of the management API's own keys: no other resource may take it. */

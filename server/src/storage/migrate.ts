@@ -10,6 +10,7 @@ import { identity } from './migrations/004-identity.ts'
 import { revocations } from './migrations/005-revocations.ts'
 import { leaks } from './migrations/035-leaks.ts'
 import { webhooks } from './migrations/036-webhooks.ts'
+import { rotation } from './migrations/037-rotation.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
 
@@ -33,6 +34,7 @@ export const MIGRATIONS: readonly Migration[] = [
   revocations,
   leaks,
   webhooks,
+  rotation,
 ]
 
 const TYPES: Record<Dialect, ColumnTypes> = {
