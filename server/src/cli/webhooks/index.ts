@@ -17,7 +17,7 @@ type WithSecret = WireWebhook & { readonly secret: string }
 
 export function define(command: Command, cli: Cli): void {
   addListOptions(command.command('list').description('List webhooks.')).action(
-    cli.action((options: ListOptions) => printList(cli, PATH, {}, options, columns(cli))),
+    cli.action((options: ListOptions) => printList(cli, PATH, {}, options, columns())),
   )
 
   command
@@ -171,7 +171,7 @@ function statusOf({ disabled, failing_since: failing }: WireWebhook): Cell {
   return failing === null ? { text: 'active', style: 'good' } : { text: 'failing', style: 'warn' }
 }
 
-function columns(_: Cli): Column<WireWebhook>[] {
+function columns(): Column<WireWebhook>[] {
   return [
     { title: 'ID', cell: ({ id }) => id },
     { title: 'NAME', cell: ({ name }) => name, cuttable: true },
