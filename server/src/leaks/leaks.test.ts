@@ -15,6 +15,8 @@ import {
   unique,
   verdict,
 } from '../../test/deployment.ts'
+import { purgeDeletedParents } from '../api-keys/index.ts'
+import { purgeLeaks } from './index.ts'
 import { startScanner, type TestScanner } from '../../test/leaks/scanner.ts'
 
 onBothDatabases('leaks', (fresh) => {
@@ -320,6 +322,17 @@ onBothDatabases('leaks', (fresh) => {
     const again = await node.done('POST', '/v1/leaks', { reports })
     assert.equal(again.data[0].found[0].reported_before, true)
     assert.equal(await verdict(node, key.key), 'revoked')
+  })
+
+  it('forgets what is known of a key that was deleted with its API', async () => {
+    const owned = await newResource(node)
+    const [gone, kept] = [await issueKey(node, owned), await issueKey(node, resource)]
+    await report([entry(gone.key), entry(kept.key)])
+    await node.done('DELETE', `/v1/resources/${owned.id}`)
+    await purgeDeletedParents(node.deployment.storage)
+    await purgeLeaks(node.deployment.storage)
+    assert.deepEqual(await leaksOf(gone), [])
+    assert.equal((await leaksOf(kept)).length, 1)
   })
 
   it('keeps tenants and resources apart, for reporting and for looking back', async () => {

@@ -88,27 +88,21 @@ export async function selectLeaks(
   return (await query.execute()).map(fromRow)
 }
 
-/** Leaks of deleted keys go with them; at most `limit` at once. */
-export async function deleteOrphans(tx: Transaction, limit: number): Promise<number> {
-  const db = tx.over<Tables & { api_keys: { id: string } }>()
-  const rows = await db
+/** Leaks of keys that are no more, at most `limit`. */
+export async function selectOrphans(storage: Storage, limit: number): Promise<string[]> {
+  const rows = await storage
+    .scan<Tables & { api_keys: { id: string } }>()
     .selectFrom('leaks')
-    .select('leaks.id')
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('api_keys').select('api_keys.id').whereRef('api_keys.id', '=', 'leaks.key_id'))),
-    )
+    .leftJoin('api_keys', 'api_keys.id', 'leaks.key_id')
+    .select('leaks.id as id')
+    .where('api_keys.id', 'is', null)
     .limit(limit)
     .execute()
-  if (rows.length > 0)
-    await db
-      .deleteFrom('leaks')
-      .where(
-        'id',
-        'in',
-        rows.map(({ id }) => id),
-      )
-      .execute()
-  return rows.length
+  return rows.map(({ id }) => id)
+}
+
+export async function deleteLeaks(tx: Transaction, ids: readonly string[]): Promise<void> {
+  await tx.over<Tables>().deleteFrom('leaks').where('id', 'in', ids).execute()
 }
 
 function fromRow(row: LeakTable): Leak {

@@ -23,14 +23,15 @@ import { signatureHeaders } from './sign-message.ts'
 import {
   type Attempted,
   claimDeliveries,
-  deleteBeyond,
-  deleteOldDeliveries,
+  deleteDeliveries,
   lockEndpoint,
   noteAttempt,
   noteFailing,
   saveEndpoint,
+  selectBeyond,
   selectDueEndpoints,
   selectEndpointIds,
+  selectOldDeliveries,
 } from './store.ts'
 
 export interface DispatcherPorts {
@@ -50,6 +51,8 @@ const TICK_MS = 1_000
 const TIMEOUT_MS = 10_000
 /** Longer than an attempt can take, with all that surrounds it. */
 const LEASE_MS = 60_000
+/** How long an end of the process waits for what is under way. */
+const PATIENCE_MS = 3_000
 const PLACES = 64
 const PLACES_OF_ONE = 4
 const LARGEST_ANSWER = 4_096
@@ -82,12 +85,15 @@ export class Dispatcher {
     else void this.look()
   }
 
-  /** Waits for what is under way. */
+  /** Waits a moment for what is under way; what takes longer is sent again when its lease has run out. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#timer)
     await this.#looking
-    await Promise.all(this.#attempts)
+    const patience = Promise.withResolvers<void>()
+    const timer = setTimeout(patience.resolve, PATIENCE_MS)
+    await Promise.race([Promise.all(this.#attempts), patience.promise])
+    clearTimeout(timer)
   }
 
   /** Starts every attempt that is due and has a place. Resolves when they have been started. */
@@ -211,12 +217,14 @@ export class Dispatcher {
     return disabled
   }
 
-  /** Upkeep's: keeps the log within its bounds. */
+  /** Upkeep's: keeps the log within its bounds. What is to go is looked for beside the writer. */
   async purge(): Promise<void> {
     const { storage, clock } = this.#ports
-    const beforeMs = clock.nowMs() - KEEP_MS
-    await storage.write((tx) => deleteOldDeliveries(tx, beforeMs, PURGE_BATCH))
+    const remove = async (ids: readonly string[]): Promise<void> => {
+      if (ids.length > 0) await storage.write((tx) => deleteDeliveries(tx, ids))
+    }
+    await remove(await selectOldDeliveries(storage, clock.nowMs() - KEEP_MS, PURGE_BATCH))
     for (const id of await selectEndpointIds(storage))
-      await storage.write((tx) => deleteBeyond(tx, id, MOST_LOGGED, PURGE_BATCH))
+      await remove(await selectBeyond(storage, id, MOST_LOGGED, PURGE_BATCH))
   }
 }

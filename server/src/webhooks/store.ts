@@ -185,7 +185,7 @@ export async function selectDueEndpoints(
   limit: number,
 ): Promise<Endpoint[]> {
   const rows = await storage
-    .read<WebhookTables>()
+    .scan<WebhookTables>()
     .selectFrom('webhook_endpoints as e')
     .innerJoin(
       (db) =>
@@ -340,53 +340,44 @@ export async function requeue(
   return ids.length
 }
 
-/** Deletes what is finished and older than `beforeMs`, at most `limit`; what waits for a disabled endpoint as well. */
-export async function deleteOldDeliveries(tx: Transaction, beforeMs: number, limit: number): Promise<number> {
-  const db = tx.over<WebhookTables>()
-  const rows = await db
+/** The oldest that were made before then, finished or not: ids are in the order of their making. */
+export async function selectOldDeliveries(
+  storage: Storage,
+  beforeMs: number,
+  limit: number,
+): Promise<string[]> {
+  const rows = await storage
+    .scan<WebhookTables>()
     .selectFrom('webhook_deliveries')
-    .select('id')
-    .where('created_at', '<', beforeMs)
+    .select(['id', 'created_at'])
     .orderBy('id')
     .limit(limit)
     .execute()
-  if (rows.length > 0)
-    await db
-      .deleteFrom('webhook_deliveries')
-      .where(
-        'id',
-        'in',
-        rows.map(({ id }) => id),
-      )
-      .execute()
-  return rows.length
+  return rows.filter((row) => row.created_at < beforeMs).map(({ id }) => id)
 }
 
-/** Deletes what is finished beyond the newest `keep` of an endpoint, at most `limit`. */
-export async function deleteBeyond(
-  tx: Transaction,
+/** What is finished beyond the newest `keep` of an endpoint. */
+export async function selectBeyond(
+  storage: Storage,
   endpointId: string,
   keep: number,
   limit: number,
-): Promise<number> {
-  const db = tx.over<WebhookTables>()
-  const finished = db
+): Promise<string[]> {
+  const rows = await storage
+    .scan<WebhookTables>()
     .selectFrom('webhook_deliveries')
     .select('id')
     .where('endpoint_id', '=', endpointId)
     .where('state', '!=', 'pending')
-  const oldest = await finished.orderBy('id', 'desc').offset(keep).limit(1).executeTakeFirst()
-  if (!oldest) return 0
-  const rows = await finished.where('id', '<=', oldest.id).orderBy('id').limit(limit).execute()
-  await db
-    .deleteFrom('webhook_deliveries')
-    .where(
-      'id',
-      'in',
-      rows.map(({ id }) => id),
-    )
+    .orderBy('id', 'desc')
+    .offset(keep)
+    .limit(limit)
     .execute()
-  return rows.length
+  return rows.map(({ id }) => id)
+}
+
+export async function deleteDeliveries(tx: Transaction, ids: readonly string[]): Promise<void> {
+  await tx.over<WebhookTables>().deleteFrom('webhook_deliveries').where('id', 'in', ids).execute()
 }
 
 export async function selectEndpointIds(storage: Storage): Promise<string[]> {
