@@ -22,4 +22,4 @@ export { lockReachedKey, reaches, revokeApiKey, setApiKeyDisabled, updateApiKey 
 export { BulkFilter, readFilter } from './filter-schema.ts'
 export type { KeyFilter } from './list-store.ts'
 export { purgeDeletedParents } from './purge-deleted-parents.ts'
-export { rotateApiKey, type Rotation } from './rotate-api-key.ts'
+export { rotateApiKey, rotateLocked, type Rotation } from './rotate-api-key.ts'

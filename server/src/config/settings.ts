@@ -148,7 +148,7 @@ export const SETTINGS = [
     name: 'webhook_networks',
     kind: { is: 'cidrs' },
     default: '',
-    doc: 'Addresses or CIDR blocks, separated by commas, that are not public and may be told of events all the same, over plain http as well.',
+    doc: "Addresses or CIDR blocks, separated by commas, that are not public and may be told of the deployment's events all the same, over plain http as well.",
   },
   {
     name: 'webhook_secret_max_age_days',

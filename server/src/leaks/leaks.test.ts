@@ -262,7 +262,13 @@ onBothDatabases('leaks', (fresh) => {
 
   it('keeps no key that stands in the place itself, and no control characters', async () => {
     const key = await ofPolicy('tell')
-    await report([entry(key.key, { url: `https://example.com/\u001b[31m?key=${key.key}` })])
+    await report([
+      entry(key.key, {
+        url: `https://example.com/\u001b[31m?key=${key.key}`,
+        source: key.key,
+        type: key.key,
+      }),
+    ])
     const [leak] = await leaksOf(key)
     assert.ok(!JSON.stringify(leak).includes(key.key))
     assert.ok(!leak.url.includes('\u001b'))

@@ -21,19 +21,28 @@ export function readReport(body: unknown): Sighting[] | undefined {
       type: word(type, LONGEST_WORD),
       // GitLab's revocation API calls it a location.
       url: place(url ?? location),
-      source: word(source, LONGEST_WORD),
+      source: sourceWord(source),
     }
     seen.set(`${sighting.url}\n${token}`, sighting)
   }
   return [...seen.values()]
 }
 
-/** A place as it is kept: a key that stands in the URL itself is not kept with it. */
 export function place(url: unknown): string {
-  return redactCredentials(word(url, LONGEST_URL))
+  return word(url, LONGEST_URL)
 }
 
+export function sourceWord(source: unknown): string {
+  return word(source, LONGEST_WORD)
+}
+
+/** Text as it is kept: a key that stands in it, as in a URL, is not kept with it. */
 function word(value: unknown, longest: number): string {
+  if (typeof value !== 'string') return ''
+  // Cut behind the redaction: half a key would not be known as one.
   // eslint-disable-next-line no-control-regex -- what no database and no terminal should get.
-  return typeof value === 'string' ? value.replace(/[\u0000-\u001F\u007F]/g, '').slice(0, longest) : ''
+  return redactCredentials(value.slice(0, LONGEST_TOKEN).replace(/[\u0000-\u001F\u007F]/g, '')).slice(
+    0,
+    longest,
+  )
 }

@@ -28,7 +28,7 @@ import { handleReport, type LeakPorts, type Outcome } from './handle-report.ts'
 import { type Leak, LEAK_ACTIONS, REPORTERS } from './leak.ts'
 import { listLeaks } from './list-leaks.ts'
 import { isSentBy } from './prove-sender.ts'
-import { place, readReport } from './read-report.ts'
+import { place, readReport, sourceWord } from './read-report.ts'
 import type { SenderKeys } from './sender-keys.ts'
 
 export interface LeakRoutes extends LeakPorts {
@@ -193,11 +193,11 @@ export function leakRoutes(server: FastifyInstance, ports: LeakRoutes): void {
     },
     async handler({ caller, body }) {
       const { dry_run: dryRun = false, reports } = body
-      const sightings = reports.map(({ token, url, source = '' }) => ({
+      const sightings = reports.map(({ token, url, source }) => ({
         token,
         type: '',
         url: place(url),
-        source,
+        source: sourceWord(source),
       }))
       const outcomes = await handleReport(ports, { reporter: 'operator', caller }, sightings, dryRun)
       await uris.know(outcomes.flatMap(({ keys }) => keys.map(({ key }) => key.resourceId)))

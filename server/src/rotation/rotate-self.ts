@@ -3,7 +3,7 @@
  * allows it, and bounded, since whoever stole a key could do it as well: not while the key is young, never after a report
  * that it leaked, and what it made of itself ends with it when such a report comes later.
  */
-import { type KeyContext, lockKey, rotateApiKey, type Rotation } from '../api-keys/index.ts'
+import { type KeyContext, lockKey, rotateLocked, type Rotation } from '../api-keys/index.ts'
 import { type Caller, PosternError } from '../kernel/index.ts'
 import { isReportedLeaked } from '../leaks/index.ts'
 import { lockResource } from '../resources/index.ts'
@@ -43,7 +43,9 @@ export async function rotateSelf(
     scopes: [],
     network,
   }
-  return rotateApiKey(tx, context, caller, id, {
+  // Its own position, never today's: whatever level ends the old one, while this goes on, ends the successor with it.
+  const locked = { old: key, resource, rsn: key.rsn }
+  return rotateLocked(tx, context, caller, locked, {
     overlapSeconds,
     ...(resource.selfRotation === 'same_end' && { expiresAtMs: key.expiresAtMs }),
   })

@@ -15,6 +15,7 @@ import {
 } from '../../test/deployment.ts'
 import { type Receiver, startReceiver } from '../../test/webhooks/receiver.ts'
 import { warnOfRotation } from './index.ts'
+import { rotateSelf as replaceItself } from './rotate-self.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -25,7 +26,7 @@ onBothDatabases('rotation', (fresh) => {
   before(async () => {
     receiver = await startReceiver()
     node = await openNode(await fresh(), {
-      env: { POSTERN_WEBHOOK_NETWORKS: '127.0.0.0/8', POSTERN_WEBHOOK_SECRET_MAX_AGE_DAYS: '60' },
+      env: { POSTERN_ISSUER: 'http://localhost:4800', POSTERN_WEBHOOK_SECRET_MAX_AGE_DAYS: '60' },
     })
   })
   after(async () => {
@@ -134,6 +135,25 @@ onBothDatabases('rotation', (fresh) => {
     await node.done('POST', '/v1/leaks', { reports: [{ token: stolen.key }, { token: replaced.key }] })
     for (const key of [stolen, first, second, replaced]) assert.equal(await verdict(node, key.key), 'revoked')
     assert.equal(await verdict(node, given.key), 'valid')
+  })
+
+  it('gives a key no life beyond what ends its owner, whichever comes first', async () => {
+    const resource = await renewing()
+    const key = await oldKey(resource, { owner: 'leaving' })
+    const { body } = await rotateSelf(key.key)
+    const target = { kind: 'subject', id: 'leaving', tenant: key.tenant }
+    await node.done('POST', '/v1/revocations', { targets: [target] })
+    assert.equal(await verdict(node, body.key.key), 'revoked')
+    assert.equal((await rotateSelf(body.key.key)).body.code, 'revoked')
+
+    // The level comes while the key is asking: its successor is older than it.
+    const racing = await oldKey(resource, { owner: 'racing' })
+    const { storage, context } = node.deployment
+    await node.done('POST', '/v1/revocations', { targets: [{ ...target, id: 'racing' }] })
+    const { issued } = await storage.write((tx) =>
+      replaceItself(tx, context, { keyId: racing.id, network: '127.0.0.0/24' }, undefined),
+    )
+    assert.equal(await verdict(node, issued.key), 'revoked')
   })
 
   const listed = async (query = '', key?: string): Promise<Json[]> =>

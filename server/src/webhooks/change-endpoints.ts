@@ -52,7 +52,7 @@ export async function createEndpoint(
   { name, url, events, tenantId }: EndpointInput,
 ): Promise<WithSecret> {
   requireUnconfined(caller)
-  checkTarget(url, guard)
+  checkTarget(url, guardOf(guard, tenantId))
   if (tenantId === null && caller.tenant !== null) throw notFound('tenant')
   if (tenantId !== null && !(reachesTenant(caller, tenantId) && (await lockTenant(tx, tenantId, 'share'))))
     throw notFound('tenant')
@@ -96,7 +96,7 @@ export async function updateEndpoint(
   patch: EndpointPatch,
 ): Promise<Endpoint> {
   const before = await lockReached(tx, caller, id)
-  if (patch.url !== undefined) checkTarget(patch.url, guard)
+  if (patch.url !== undefined) checkTarget(patch.url, guardOf(guard, before.tenantId))
   const nowMs = changes.clock.nowMs()
   const endpoint: Endpoint = {
     ...before,
@@ -219,6 +219,11 @@ async function lockReached(tx: Transaction, caller: Caller, id: string): Promise
   const endpoint = await lockEndpoint(tx, id)
   if (!endpoint || !reachesEndpoint(caller, endpoint)) throw notFound('webhook')
   return endpoint
+}
+
+/** Networks that were opened are for the deployment's own endpoints: a tenant may not have them written to. */
+export function guardOf(guard: FetchGuard, tenantId: string | null): FetchGuard {
+  return tenantId === null ? guard : { ...guard, allow: [] }
 }
 
 /** Its form alone: where its name leads is looked at for each message, when it is sent. */

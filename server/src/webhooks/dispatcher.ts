@@ -8,7 +8,7 @@ import { type Clock, systemCaller } from '../kernel/index.ts'
 import type { Changes } from '../revocation/index.ts'
 import type { Storage, Transaction } from '../storage/index.ts'
 import { fetchGuarded, type FetchGuard } from '../tokens/index.ts'
-import { about } from './change-endpoints.ts'
+import { about, guardOf } from './change-endpoints.ts'
 import {
   currentSecrets,
   type Delivery,
@@ -178,7 +178,12 @@ export class Dispatcher {
       const secrets = currentSecrets(endpoint, nowMs).map(({ id, sealed }) => sealer.open(id, sealed))
       const { status } = await fetchGuarded(
         endpoint.url,
-        { ...guard, timeoutMs, largestBytes: LARGEST_ANSWER, cutLongAnswers: true },
+        {
+          ...guardOf(guard, endpoint.tenantId),
+          timeoutMs,
+          largestBytes: LARGEST_ANSWER,
+          cutLongAnswers: true,
+        },
         {
           method: 'POST',
           headers: {

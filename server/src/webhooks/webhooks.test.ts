@@ -25,7 +25,7 @@ onBothDatabases('webhooks', (fresh) => {
   let resource: Json
   before(async () => {
     receiver = await startReceiver()
-    node = await openNode(await fresh(), { env: { POSTERN_WEBHOOK_NETWORKS: '127.0.0.0/8' } })
+    node = await openNode(await fresh(), { env: { POSTERN_ISSUER: 'http://localhost:4800' } })
     resource = await newResource(node)
   })
   after(async () => {
@@ -371,6 +371,23 @@ onBothDatabases('webhooks', (fresh) => {
       assert.match(delivery.last_error, /may not be reached/, url)
       await remove(hook)
     }
+  })
+
+  it('takes the deployment alone to a network that was opened, over plain http, and no tenant', async () => {
+    const opened = await openNode(await fresh(), { env: { POSTERN_WEBHOOK_NETWORKS: '127.0.0.0/8' } })
+    const tenant = await newTenant(opened)
+    const own = await opened.done('POST', '/v1/webhooks', { url: `${receiver.url}/own` })
+    await opened.done('POST', `/v1/webhooks/${own.id}/test`)
+    await opened.deployment.webhooks.dispatcher.settle()
+    assert.equal(sentTo({ path: '/own' }).length, 1)
+    const of = (url: string) => opened.request('POST', '/v1/webhooks', { body: { url, tenant: tenant.id } })
+    assert.equal((await of(receiver.url)).status, 400)
+    const { body: hook } = await of(receiver.url.replace('http:', 'https:'))
+    await opened.done('POST', `/v1/webhooks/${hook.id}/test`)
+    await opened.deployment.webhooks.dispatcher.settle()
+    const { data } = await opened.done('GET', `/v1/webhooks/${hook.id}/deliveries`)
+    assert.match(data[0].last_error, /may not be reached/)
+    await opened.close()
   })
 
   it('keeps the log for two weeks', async () => {
