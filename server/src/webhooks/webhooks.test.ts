@@ -117,8 +117,8 @@ onBothDatabases('webhooks', (fresh) => {
     const [own, all] = [await register({}, operator.key), await register()]
     assert.equal(own.tenant, mine.id)
     assert.equal(all.tenant, null)
-    await issueKey(node, resource, { tenant: mine.id })
-    await issueKey(node, resource, { tenant: other.id })
+    // At once, so that one group of transactions tells of both.
+    await Promise.all([mine, other].map(({ id }) => issueKey(node, resource, { tenant: id })))
     await settle()
     assert.deepEqual(
       toldTo(own).map(({ data }) => data.tenant),
