@@ -30,6 +30,7 @@ const SUBPATHS = [
   '@postern/sdk/mcp',
   '@postern/sdk/testing',
   '@postern/sdk/identity',
+  '@postern/sdk/webhooks',
 ]
 const EXAMPLES = ['express', 'fastify', 'hono', 'node-http']
 

@@ -37,6 +37,7 @@ import {
   type Readiness,
 } from './http/index.ts'
 import { type Clock, systemClock } from './kernel/index.ts'
+import { leakRoutes, purgeLeaks, SenderKeys } from './leaks/index.ts'
 import {
   createAdmit,
   inheritLimits,
@@ -60,6 +61,7 @@ import {
 } from './revocation/index.ts'
 import { revocationRoutes } from './revocations/index.ts'
 import { openRootSecret } from './root-secret.ts'
+import { rotationRoutes, warnOfRotation } from './rotation/index.ts'
 import {
   Idempotency,
   migrate,
@@ -70,10 +72,11 @@ import {
 } from './storage/index.ts'
 import { tenantRoutes } from './tenants/index.ts'
 import { startUpkeep } from './upkeep.ts'
-import { openTokens } from './token-parts.ts'
+import { openTokens, type Tokens } from './token-parts.ts'
 import { findPresentedToken, KeySealer, prepareRevocationOfAll } from './tokens/index.ts'
 import { tendUsage, UsageMeter, usageRoutes } from './usage/index.ts'
 import { createAuthenticate, DecisionMeter, ownUsageRoutes, Verifier, verifyRoutes } from './verify/index.ts'
+import { openWebhooks, type Webhooks } from './webhook-parts.ts'
 
 export interface OpenOptions {
   /** Bring the schema up to date and make a new deployment where there is none; otherwise both are refused. */
@@ -97,6 +100,7 @@ export interface Deployment {
   readonly usage: UsageMeter
   readonly logger: Logger
   readonly oauth: OAuth
+  readonly webhooks: Webhooks
   /** The bearer of the system user; undefined unless asked for. */
   readonly systemToken: string | undefined
   /** When this opening made the deployment: its first keys, which are nowhere else. */
@@ -146,7 +150,9 @@ interface Parts {
 }
 
 async function build({ config, options, clock, logger, rootSecret, storage }: Parts): Promise<Deployment> {
-  const changes: Changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()))
+  const webhooks = openWebhooks({ config, clock, logger, rootSecret, storage })
+  const changes: Changes = new Changes(clock, new FeedPublisher(clock, () => feed.catchUp()), webhooks.outbox)
+  webhooks.use(changes)
   const guard = new RestoreGuard({
     storage,
     changes,
@@ -272,6 +278,16 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     signingKeys: tokens.keyPorts,
     keysChanged: () => tokens.signingKeys.refresh(),
   })
+  leakRoutes(server, {
+    storage,
+    context,
+    activity,
+    uris,
+    senders: leakSenders(config, tokens, clock, logger),
+  })
+  webhooks.mount(server, idempotency)
+  const aging = { storage, webhookSecretMaxAgeMs: config.webhookSecretMaxAgeMs }
+  rotationRoutes(server, { ...aging, context, idempotency, present, verifier, meter })
   tokens.mount(server, idempotency)
   const oauth = openOAuth({
     config,
@@ -313,6 +329,14 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   activity.start()
   keyUse.start()
   usage.start()
+  if (options.upkeep) webhooks.start()
+  // It looks at every key: an hour sooner or later is nothing to a warning of days.
+  let warnedAtMs = Number.NEGATIVE_INFINITY
+  const warnInTime = async (): Promise<void> => {
+    if (clock.monotonicMs() - warnedAtMs < WARN_EVERY_MS) return
+    warnedAtMs = clock.monotonicMs()
+    await warnOfRotation({ ...aging, clock, outbox: webhooks.outbox })
+  }
   const stopUpkeep = options.upkeep
     ? startUpkeep({
         storage,
@@ -321,6 +345,9 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
         idempotency,
         tend: async () => {
           await tokens.tend()
+          await purgeLeaks(storage)
+          await webhooks.tend()
+          await warnInTime()
           await oauth.tend()
           await limits.tend()
           await tendUsage(storage, clock, config.usage)
@@ -341,12 +368,14 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     usage,
     logger,
     oauth,
+    webhooks,
     systemToken,
     firstKeys,
     async close() {
       await server.close()
       gateway.close()
       await oauth.close()
+      await webhooks.close()
       tokens.close()
       await limits.close()
       await usage.stop()
@@ -357,6 +386,22 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
       await storage.close()
     },
   }
+}
+
+const WARN_EVERY_MS = 3_600_000
+
+/** The scanners whose reports are believed: those whose keys may be fetched. */
+function leakSenders({ leakKeyUrls }: Config, tokens: Tokens, clock: Clock, logger: Logger) {
+  const sender = (url: string | undefined): SenderKeys | undefined =>
+    url === undefined
+      ? undefined
+      : new SenderKeys(url, {
+          clock,
+          guard: { allowLoopback: tokens.allowLoopback },
+          onFailure: (from, error) =>
+            logger.warn({ err: error, from }, 'the keys of a scanner cannot be fetched'),
+        })
+  return { github: sender(leakKeyUrls.github), gitlab: sender(leakKeyUrls.gitlab) }
 }
 
 /** A node is ready while its own reading of the feed is young: that needs the database, and is what verify needs. */

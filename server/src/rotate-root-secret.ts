@@ -9,6 +9,7 @@ import { resealOneTimeCodes, resealProviders } from './identity/index.ts'
 import type { Changes } from './revocation/index.ts'
 import { forgetIdempotentAnswers, type Storage, type Transaction } from './storage/index.ts'
 import { resealSigningKeys } from './tokens/index.ts'
+import { resealWebhookSecrets } from './webhooks/index.ts'
 
 type Reseal = (tx: Transaction, oldSecret: string, newSecret: string) => Promise<number>
 
@@ -18,6 +19,7 @@ const RESEALS: readonly (readonly [string, Reseal])[] = [
   ['signing_keys', resealSigningKeys],
   ['one_time_codes', resealOneTimeCodes],
   ['sign_in_providers', resealProviders],
+  ['webhook_secrets', resealWebhookSecrets],
 ]
 
 /**

@@ -38,6 +38,20 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
     'limits',
     'usage',
   ],
+  leaks: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens'],
+  webhooks: ['audit', 'revocation', 'resources', 'tenants', 'tokens'],
+  rotation: [
+    'audit',
+    'revocation',
+    'resources',
+    'tenants',
+    'api-keys',
+    'tokens',
+    'clients',
+    'leaks',
+    'webhooks',
+    'verify',
+  ],
   revocations: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens', 'clients', 'identity'],
   oauth: [
     'audit',
@@ -75,6 +89,7 @@ const APP = new Set([
   'oauth-parts.ts',
   'token-parts.ts',
   'gateway-parts.ts',
+  'webhook-parts.ts',
   'rotate-root-secret.ts',
   'start',
   'cli',
@@ -86,9 +101,10 @@ const APP = new Set([
 const FILES: Readonly<Record<string, RegExp>> = {
   // What a transaction is and how it fails concerns operations too; but never kernel or http.
   storage: /^(?!kernel\/|http\/)/,
-  http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts|gateway-parts)\.ts$|^gateway\/gateway\.ts$|^start\/|^http\//,
+  http: /(^|\/|-)routes\.ts$|-schema\.ts$|-(page|pages|form)\.ts$|\/present-[\w-]+\.ts$|^(app|main|oauth-parts|token-parts|gateway-parts|webhook-parts)\.ts$|^gateway\/gateway\.ts$|^start\/|^http\//,
   kysely: /^storage\/|(^|\/|-)store\.ts$|^bootstrap\.ts$/,
-  fastify: /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts|gateway-parts)\.ts$/,
+  fastify:
+    /^http\/|(^|\/|-)routes\.ts$|-(pages|form)\.ts$|^(app|oauth-parts|token-parts|gateway-parts|webhook-parts)\.ts$/,
   pg: /^storage\//,
 }
 
@@ -205,6 +221,9 @@ describe('the routes', () => {
     '/v1/whoami': 'it answers about the presented credential alone',
     '/v1/me/keys/:id/usage': 'the same, about keys of its owner',
     '/jwks': 'public keys',
+    '/v1/keys/self/rotate': 'the key that is to be replaced is itself the credential',
+    '/v1/leaks/github': 'a scanner proves itself by a signature over the body',
+    '/v1/leaks/gitlab': 'a scanner proves itself by a signature over the body',
     '/sign-in': 'people sign in',
     '/sign-out': 'people sign out',
     '/assets/page.js': 'the script of the pages',

@@ -22,6 +22,9 @@ export const FilterMembers = {
   ),
   expiring_before: Type.Optional(Rfc3339),
   created_before: Type.Optional(Rfc3339),
+  due_before: Type.Optional(
+    Type.Unsafe<string>({ ...Rfc3339, description: 'Reaching the greatest age that their API allows.' }),
+  ),
 }
 
 export const BulkFilter = Type.Object({
@@ -47,6 +50,7 @@ export async function readFilter(
     lastUsedBeforeMs: parseTime('/last_used_before', filter.last_used_before),
     expiringBeforeMs: parseTime('/expiring_before', filter.expiring_before),
     createdBeforeMs: parseTime('/created_before', filter.created_before),
+    dueBeforeMs: parseTime('/due_before', filter.due_before),
     ids: filter.ids,
   }
 }

@@ -31,6 +31,8 @@ export interface KeyFilter {
   readonly lastUsedBeforeMs?: number | undefined
   readonly expiringBeforeMs?: number | undefined
   readonly createdBeforeMs?: number | undefined
+  /** Reaching the greatest age that their resource allows before that. */
+  readonly dueBeforeMs?: number | undefined
   readonly ids?: readonly string[] | undefined
   /** Leaves out keys that were revoked already. */
   readonly unrevoked?: boolean | undefined
@@ -178,6 +180,7 @@ function filtered(
     query = query.where(({ or, eb }) => or([eb('last_used_at', '<', before), eb('last_used_at', 'is', null)]))
   }
   if (filter.expiringBeforeMs !== undefined) query = query.where('expires_at', '<', filter.expiringBeforeMs)
+  if (filter.dueBeforeMs !== undefined) query = query.where(isDueBefore(filter.dueBeforeMs))
   if (filter.createdBeforeMs !== undefined) query = query.where('created_at', '<', filter.createdBeforeMs)
   return filter.status === undefined ? query : withStatus(query, filter.status, nowMs)
 }
@@ -193,6 +196,11 @@ function withStatus(query: KeyQuery, status: KeyStatus, nowMs: number): KeyQuery
     or([eb('expires_at', 'is', null), eb('expires_at', '>', nowMs)]),
   )
   return current.where('disabled_at', status === 'disabled' ? 'is not' : 'is', null)
+}
+
+function isDueBefore(ms: number) {
+  return sql<boolean>`created_at + (
+    SELECT r.key_max_age_seconds FROM resources r WHERE r.id = api_keys.resource_id) * 1000 < ${ms}`
 }
 
 /** Scopes are a JSON array. Not LIKE, which on SQLite takes capitals for small letters. */

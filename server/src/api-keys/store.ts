@@ -40,6 +40,7 @@ interface Tables {
 }
 
 const LARGEST_INSERT = 250
+const MOST_IMPORTED = 5_000
 
 export async function insertKeys(tx: Transaction, keys: readonly ApiKey[]): Promise<void> {
   for (let at = 0; at < keys.length; at += LARGEST_INSERT)
@@ -86,6 +87,35 @@ export async function findKeyById(storage: Storage, id: string): Promise<ApiKey 
     .where('id', '=', id)
     .executeTakeFirst()
   return row && keyFromRow(row)
+}
+
+/** Keys of ours with one of these look-up parts, proven or not. */
+export async function selectKeysByLookup(storage: Storage, lookups: readonly string[]): Promise<ApiKey[]> {
+  if (lookups.length === 0) return []
+  const rows = await storage
+    .scan<Tables>()
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('lookup', 'in', lookups)
+    .execute()
+  return rows.map(keyFromRow)
+}
+
+/** Imported keys with one of these hashes, of all tenants and resources. */
+export async function selectKeysByImportedHash(
+  storage: Storage,
+  hashes: readonly string[],
+): Promise<ApiKey[]> {
+  if (hashes.length === 0) return []
+  const rows = await storage
+    .scan<Tables>()
+    .selectFrom('api_keys')
+    .selectAll()
+    .where('hash', 'in', hashes)
+    .where('lookup', 'is', null)
+    .limit(MOST_IMPORTED)
+    .execute()
+  return rows.map(keyFromRow)
 }
 
 /** Moves a key to another pepper, unless something else moved it first. */

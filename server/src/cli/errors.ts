@@ -6,7 +6,7 @@ export const EXIT = {
   failed: 1,
   /** The command line or the configuration is wrong; nothing was asked. */
   usage: 2,
-  /** `doctor`, `audit verify` or `keys check` found a fault. */
+  /** `doctor`, `audit verify`, `keys check` or `leaks scan` found a fault. */
   checkFailed: 3,
   /** The server or the database cannot be reached, or is too busy. */
   unavailable: 4,

@@ -27,6 +27,11 @@ export interface WireResource {
   readonly access_token_format: string
   readonly allow_browser_keys: boolean
   readonly cache_seconds: number
+  readonly leak_policy: string
+  readonly leak_notice_seconds: number
+  readonly key_max_age_seconds: number | null
+  readonly rotation_notice_seconds: number
+  readonly self_rotation: 'off' | 'same_end' | 'renew'
   readonly created_at: string
   readonly updated_at: string
 }
@@ -410,4 +415,94 @@ export interface WireExplanation {
   readonly route: WireRoute | null
   readonly why: string
   readonly tried: readonly { readonly id: string; readonly misfit: string | null }[]
+}
+
+export interface WireLeak {
+  readonly id: string
+  readonly at: string
+  readonly key: string
+  readonly tenant: string
+  readonly resource: string
+  readonly reporter: string
+  readonly reported_by: string
+  readonly type: string
+  readonly source: string
+  readonly url: string
+  readonly action: string
+}
+
+export interface WireFoundKey {
+  readonly key: string
+  readonly owner: string
+  readonly tenant: string
+  readonly resource: string
+  readonly status: WireStatus
+  readonly expires_at: string | null
+  readonly last_used_at: string | null
+  readonly action: string
+  readonly reported_before: boolean
+}
+
+export interface WireLeakAnswer {
+  readonly dry_run: boolean
+  readonly data: readonly { readonly found: readonly WireFoundKey[] }[]
+}
+
+export interface WireWebhook {
+  readonly id: string
+  /** Null: the events of the whole deployment. */
+  readonly tenant: string | null
+  readonly name: string
+  readonly url: string
+  /** Null: all. */
+  readonly events: readonly string[] | null
+  readonly secrets: readonly {
+    readonly id: string
+    readonly created_at: string
+    readonly expires_at: string | null
+  }[]
+  readonly disabled: boolean
+  readonly disabled_reason: string | null
+  readonly failing_since: string | null
+  readonly dropped: number
+  readonly created_at: string
+  readonly created_by: string
+  readonly updated_at: string
+}
+
+export interface WireDelivery {
+  readonly id: string
+  readonly message: string
+  readonly type: string
+  readonly state: 'pending' | 'delivered' | 'failed'
+  readonly attempts: number
+  readonly created_at: string
+  readonly next_at: string | null
+  readonly last_at: string | null
+  readonly last_status: number | null
+  readonly last_error: string | null
+  readonly payload: unknown
+}
+
+export interface WireAging {
+  readonly kind: string
+  readonly id: string
+  readonly holder: string
+  readonly tenant: string | null
+  readonly resource: string | null
+  readonly state: 'due' | 'overdue'
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly due_at: string | null
+}
+
+export interface WireComplianceReport {
+  readonly at: string
+  readonly keys: { readonly active: number; readonly never_expire: number; readonly unused_90_days: number }
+  readonly grants: number
+  readonly clients: number
+  readonly users: number
+  readonly rotation: Readonly<Record<string, { readonly due: number; readonly overdue: number }>>
+  readonly listed: readonly WireAging[]
+  readonly audit: WireHead
 }

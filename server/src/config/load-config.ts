@@ -64,6 +64,12 @@ export interface Config {
     readonly hosts: readonly string[]
     readonly routesFile: string | undefined
   }
+  /** Where each sender of leak reports publishes its keys; undefined: its reports are refused. */
+  readonly leakKeyUrls: { readonly github: string | undefined; readonly gitlab: string | undefined }
+  /** CIDR blocks, checked: where webhooks go besides public addresses. */
+  readonly webhookNetworks: readonly string[]
+  /** Null: as old as they like. */
+  readonly webhookSecretMaxAgeMs: number | null
   /** What is odd but does not stop the start; for the log. */
   readonly warnings: readonly string[]
 }
@@ -133,6 +139,13 @@ export function loadConfig(
       hosts: read('gateway_hosts', parse.parseOrigins),
       routesFile: read.optional('gateway_routes', (it) => parse.parseReadableFile(it, 'TOML')),
     }),
+    leakKeyUrls: Object.freeze({
+      github: read('leaks_github_keys_url', parse.parseUrlOrOff),
+      gitlab: read('leaks_gitlab_keys_url', parse.parseUrlOrOff),
+    }),
+    webhookNetworks: read('webhook_networks', parse.parseCidrList),
+    webhookSecretMaxAgeMs:
+      read('webhook_secret_max_age_days', rangeOf('webhook_secret_max_age_days')) * 86_400_000 || null,
     warnings: [],
   }
   checkTogether(config)

@@ -71,6 +71,16 @@ export function parseIssuer(given: Given): string {
   return url.href.replace(/\/+$/, '')
 }
 
+/** A URL to fetch from; undefined for `off`. */
+export function parseUrlOrOff(given: Given): string | undefined {
+  const text = given.text.trim()
+  if (text === 'off') return undefined
+  const url = URL.parse(text)
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.hash !== '')
+    throw wrong(given, 'an absolute https URL, or off')
+  return url.href
+}
+
 export function parsePostgresUrl(given: Given): string {
   const url = URL.parse(given.text.trim())
   if (

@@ -243,6 +243,30 @@ export const SETTINGS = [
     doc: 'A TOML file of gateway routes, which are tried before those of the management API.',
   },
   {
+    name: 'leaks_github_keys_url',
+    kind: { is: 'url' },
+    default: 'https://api.github.com/meta/public_keys/secret_scanning',
+    doc: 'Where the public keys are that GitHub signs its leak reports with; `off` refuses all of them.',
+  },
+  {
+    name: 'leaks_gitlab_keys_url',
+    kind: { is: 'url' },
+    default: 'off',
+    doc: 'Where the public keys are that GitLab signs its leak reports with: GitLab tells its partners; `off` refuses all of them.',
+  },
+  {
+    name: 'webhook_networks',
+    kind: { is: 'cidrs' },
+    default: '',
+    doc: "Addresses or CIDR blocks, separated by commas, that are not public and may be told of the deployment's events all the same, over plain http as well.",
+  },
+  {
+    name: 'webhook_secret_max_age_days',
+    kind: { is: 'integer', from: 0, to: 36_500 },
+    default: '365',
+    doc: 'How old the secret of a webhook may become before it is overdue; 0 means as old as it likes.',
+  },
+  {
     name: 'config',
     kind: { is: 'path' },
     doc: 'A TOML file of these settings; the environment and the command line go before it.',

@@ -58,6 +58,8 @@ export interface Route<S extends RouteSchema, A extends Access> {
   readonly ndjson?: boolean
   /** A page's form posts here: the body is `application/x-www-form-urlencoded` and nothing else. */
   readonly form?: boolean
+  /** The handler gets the JSON body's bytes as they came, unread: its sender signed them. */
+  readonly signed?: boolean
   /** The credential comes in `Authorization: Bearer` and nowhere else. */
   readonly bearerOnly?: boolean
   /** The route is visited by people: its refusals are shown as a page. */
@@ -89,6 +91,7 @@ export function declareRoute<const S extends RouteSchema, const A extends Access
       idempotent: route.idempotent === true,
       ndjson: route.ndjson === true,
       form: route.form === true,
+      signed: route.signed === true,
       page: route.page === true,
     },
     ...(route.bodyLimit !== undefined && { bodyLimit: route.bodyLimit }),

@@ -39,6 +39,8 @@ const ERROR_REMEDIES: Readonly<Record<ErrorCode, string>> = {
     'Nothing on your side. The operator finds the cause in the log by the `X-Request-Id` of the answer.',
   storage_unavailable:
     'Try again after `Retry-After`. The operator looks at `/readyz`, the disk and the database.',
+  upstream_unavailable:
+    'Try again after `Retry-After`. The operator finds in the log which service it was and why.',
   shutting_down: 'Try again at once: another process will answer.',
 }
 

@@ -53,6 +53,7 @@ declare module 'fastify' {
     idempotent?: boolean
     ndjson?: boolean
     form?: boolean
+    signed?: boolean
     page?: boolean
   }
 }

@@ -5,15 +5,15 @@ import { missingScopes } from './scope.ts'
 
 /** Whom the audit and the feed name: a caller of the management API, or a person who acts for themselves. */
 export interface ChangeMaker {
-  readonly type: 'operator' | 'system' | 'user'
-  /** The operator's credential id, `system`, or the user's id. */
+  readonly type: 'operator' | 'system' | 'user' | 'key'
+  /** The operator's credential id, `system`, the user's id, or that of a key that acts on itself. */
   readonly id: string
   /** The address, coarse, for the audit. */
   readonly network?: string
 }
 
 export interface Caller extends ChangeMaker {
-  readonly type: 'operator' | 'system'
+  readonly type: 'operator' | 'system' | 'key'
   /** The tenant this caller is confined to; null reaches the whole deployment. */
   readonly tenant: string | null
   readonly scopes: readonly string[]

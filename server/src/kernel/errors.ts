@@ -26,6 +26,7 @@ export const ERRORS = {
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   storage_unavailable: { status: 503, title: 'The database cannot be reached or written right now' },
+  upstream_unavailable: { status: 503, title: 'Another service that this needs cannot be reached' },
   shutting_down: { status: 503, title: 'The server is shutting down' },
 } as const
 

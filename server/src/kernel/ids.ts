@@ -16,6 +16,9 @@ export const ID_PREFIXES = [
   'evt',
   'pln',
   'rte',
+  'lea',
+  'whk',
+  'dlv',
 ] as const
 export type IdPrefix = (typeof ID_PREFIXES)[number]
 

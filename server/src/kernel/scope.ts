@@ -34,6 +34,8 @@ export const MANAGEMENT_SCOPES = [
   { name: 'usage:read', description: 'Read what credentials were used for' },
   { name: 'operators:read', description: 'Read operators' },
   { name: 'operators:write', description: 'Create and revoke operators, never with more than one holds' },
+  { name: 'webhooks:read', description: 'Read webhooks and their deliveries, never their secrets' },
+  { name: 'webhooks:write', description: 'Register, change, replay and delete webhooks and their secrets' },
   { name: 'audit:read', description: 'Read the audit log and the activity log' },
   { name: 'deployment:write', description: 'Rotate the pepper and other deployment-wide upkeep' },
 ] as const

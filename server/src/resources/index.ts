@@ -3,6 +3,7 @@ export { createResource, deleteResource, type ResourceInput, updateResource } fr
 export { getResource, listResources, reachedResources } from './read-resources.ts'
 export {
   DEFAULTS,
+  type LeakPolicy,
   MANAGEMENT_PREFIX,
   type Resource,
   type ResourceScope,

@@ -4,6 +4,20 @@ export const TOKEN_ALGORITHMS = ['ES256', 'RS256', 'EdDSA'] as const
 /** `jwt`: services can check it by themselves (RFC 9068). `opaque`: it says nothing to whoever holds it; the server is asked. */
 export const TOKEN_FORMATS = ['jwt', 'opaque'] as const
 
+/**
+ * What happens to a key that was found in public: it ends, it is refused until an operator says otherwise, it ends after
+ * a notice in which it can be replaced, or nothing but the telling.
+ */
+export const LEAK_POLICIES = ['revoke', 'disable', 'rotate', 'tell'] as const
+export type LeakPolicy = (typeof LEAK_POLICIES)[number]
+
+/**
+ * Whether a key may replace itself: never; or with a successor that ends when it would have ended; or with one that lives
+ * as long again.
+ */
+export const SELF_ROTATIONS = ['off', 'same_end', 'renew'] as const
+export type SelfRotation = (typeof SELF_ROTATIONS)[number]
+
 export interface ResourceScope {
   readonly name: string
   readonly description: string
@@ -26,6 +40,14 @@ export interface Resource {
   readonly allowBrowserKeys: boolean
   /** How long a verifier may keep an answer without asking again. */
   readonly cacheSeconds: number
+  readonly leakPolicy: LeakPolicy
+  /** With `rotate`: how long a leaked key goes on. */
+  readonly leakNoticeSeconds: number
+  /** How old a key, or a client's secret, may become before it is overdue; null: as old as it likes. */
+  readonly keyMaxAgeSeconds: number | null
+  /** How long before that, or before its end, is warned. */
+  readonly rotationNoticeSeconds: number
+  readonly selfRotation: SelfRotation
   readonly createdAtMs: number
   readonly updatedAtMs: number
 }
@@ -38,6 +60,11 @@ export const DEFAULTS = {
   accessTokenFormat: 'jwt',
   allowBrowserKeys: false,
   cacheSeconds: 60,
+  leakPolicy: 'revoke',
+  leakNoticeSeconds: 86_400,
+  keyMaxAgeSeconds: null,
+  rotationNoticeSeconds: 1_209_600,
+  selfRotation: 'off',
 } as const
 
 /** The prefix of the management API's own keys: no other resource may take it. */

@@ -17,7 +17,7 @@ import type { Changes } from '../revocation/index.ts'
 import type { Idempotency, Storage } from '../storage/index.ts'
 import { createResource, deleteResource, updateResource } from './change-resources.ts'
 import { getResource, listResources } from './read-resources.ts'
-import { type Resource, TOKEN_ALGORITHMS, TOKEN_FORMATS } from './resource.ts'
+import { LEAK_POLICIES, type Resource, SELF_ROTATIONS, TOKEN_ALGORITHMS, TOKEN_FORMATS } from './resource.ts'
 
 export interface ResourceRoutes {
   readonly storage: Storage
@@ -48,6 +48,30 @@ const Settings = {
     maximum: 3_600,
     description: 'How long a verifier may keep an answer without asking again.',
   }),
+  leak_policy: Type.Enum([...LEAK_POLICIES], {
+    description: 'What happens to a key of it that is found in public: see docs/leaks.md.',
+  }),
+  leak_notice_seconds: Type.Integer({
+    minimum: 60,
+    maximum: 2_592_000,
+    description: 'With `rotate`: how long a leaked key goes on.',
+  }),
+  key_max_age_seconds: Nullable(
+    Type.Integer({
+      minimum: 3_600,
+      maximum: 3_153_600_000,
+      description: 'How old a key or a client secret may become before it is overdue; null: as it likes.',
+    }),
+  ),
+  rotation_notice_seconds: Type.Integer({
+    minimum: 0,
+    maximum: 31_536_000,
+    description: 'How long before that, or before its end, is warned.',
+  }),
+  self_rotation: Type.Enum([...SELF_ROTATIONS], {
+    description:
+      'Whether a key may replace itself (POST /v1/keys/self/rotate): with a successor of the `same_end`, or one that lives as long again (`renew`).',
+  }),
 }
 const Optional = {
   key_prefix: Type.Optional(Settings.key_prefix),
@@ -57,6 +81,11 @@ const Optional = {
   access_token_format: Type.Optional(Settings.access_token_format),
   allow_browser_keys: Type.Optional(Settings.allow_browser_keys),
   cache_seconds: Type.Optional(Settings.cache_seconds),
+  leak_policy: Type.Optional(Settings.leak_policy),
+  leak_notice_seconds: Type.Optional(Settings.leak_notice_seconds),
+  key_max_age_seconds: Type.Optional(Settings.key_max_age_seconds),
+  rotation_notice_seconds: Type.Optional(Settings.rotation_notice_seconds),
+  self_rotation: Type.Optional(Settings.self_rotation),
 }
 
 const ResourceBody = Type.Object({
@@ -172,6 +201,11 @@ function settingsOf(body: Static<typeof Patch>) {
     accessTokenFormat: body.access_token_format,
     allowBrowserKeys: body.allow_browser_keys,
     cacheSeconds: body.cache_seconds,
+    leakPolicy: body.leak_policy,
+    leakNoticeSeconds: body.leak_notice_seconds,
+    keyMaxAgeSeconds: body.key_max_age_seconds,
+    rotationNoticeSeconds: body.rotation_notice_seconds,
+    selfRotation: body.self_rotation,
   }
 }
 
@@ -188,6 +222,11 @@ function presentResource(resource: Resource): Static<typeof ResourceBody> {
     access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys,
     cache_seconds: resource.cacheSeconds,
+    leak_policy: resource.leakPolicy,
+    leak_notice_seconds: resource.leakNoticeSeconds,
+    key_max_age_seconds: resource.keyMaxAgeSeconds,
+    rotation_notice_seconds: resource.rotationNoticeSeconds,
+    self_rotation: resource.selfRotation,
     created_at: rfc3339(resource.createdAtMs),
     updated_at: rfc3339(resource.updatedAtMs),
   }

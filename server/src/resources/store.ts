@@ -23,6 +23,11 @@ export interface ResourceTable {
   access_token_format: string
   allow_browser_keys: number
   cache_seconds: number
+  leak_policy: string
+  leak_notice_seconds: number
+  key_max_age_seconds: number | null
+  rotation_notice_seconds: number
+  self_rotation: string
   created_at: number
   updated_at: number
   deleted_at: number | null
@@ -122,6 +127,11 @@ export function resourceFromRow(row: ResourceTable): Resource {
     accessTokenFormat: row.access_token_format as Resource['accessTokenFormat'],
     allowBrowserKeys: row.allow_browser_keys === 1,
     cacheSeconds: row.cache_seconds,
+    leakPolicy: row.leak_policy as Resource['leakPolicy'],
+    leakNoticeSeconds: row.leak_notice_seconds,
+    keyMaxAgeSeconds: row.key_max_age_seconds,
+    rotationNoticeSeconds: row.rotation_notice_seconds,
+    selfRotation: row.self_rotation as Resource['selfRotation'],
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
   }
@@ -140,6 +150,11 @@ function toRow(resource: Resource): Omit<ResourceTable, 'created_at' | 'deleted_
     access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys ? 1 : 0,
     cache_seconds: resource.cacheSeconds,
+    leak_policy: resource.leakPolicy,
+    leak_notice_seconds: resource.leakNoticeSeconds,
+    key_max_age_seconds: resource.keyMaxAgeSeconds,
+    rotation_notice_seconds: resource.rotationNoticeSeconds,
+    self_rotation: resource.selfRotation,
     updated_at: resource.updatedAtMs,
   }
 }

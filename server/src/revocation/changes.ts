@@ -15,24 +15,32 @@ export interface StateChange extends Change {
 /** What somebody who asked for several changes at once wants to know of each. */
 export type Noted = (event: AuditEvent, change: StateChange) => void
 
+/** Whoever tells the world outside of a change, in its own transaction. */
+export interface Outbox {
+  record(tx: Transaction, event: AuditEvent, data: Readonly<Record<string, unknown>>): void
+}
+
 export class Changes {
   readonly clock: Clock
   readonly #publisher: FeedPublisher
+  readonly #outbox: Outbox | undefined
   readonly #noted: Noted | undefined
 
-  constructor(clock: Clock, publisher: FeedPublisher, noted?: Noted) {
+  constructor(clock: Clock, publisher: FeedPublisher, outbox?: Outbox, noted?: Noted) {
     this.clock = clock
     this.#publisher = publisher
+    this.#outbox = outbox
     this.#noted = noted
   }
 
   /** The same, telling `noted` of every change that is recorded through it. */
   noting(noted: Noted): Changes {
-    return new Changes(this.clock, this.#publisher, noted)
+    return new Changes(this.clock, this.#publisher, this.#outbox, noted)
   }
 
   record(tx: Transaction, caller: ChangeMaker, change: StateChange): Published | undefined {
     const event = recordChange(tx, this.clock, caller, change)
+    this.#outbox?.record(tx, event, change.data ?? {})
     this.#noted?.(event, change)
     return this.publish(tx, caller, change)
   }

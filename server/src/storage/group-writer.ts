@@ -15,8 +15,8 @@ import { type Dialect, RetryableConflict, type SqlConnection, StorageUnavailable
 
 /** Work that a whole group does once, just before COMMIT, in the order of `rank`. */
 export interface EndStep<Item> {
-  /** Lock order: 1 the audit head, then the feed's head: 1.5 its epoch, 2 its counter. */
-  readonly rank: 1 | 1.5 | 2
+  /** Lock order: 0 what is only inserted, 1 the audit head, then the feed's head: 1.5 its epoch, 2 its counter. */
+  readonly rank: 0 | 1 | 1.5 | 2
   flush(db: Kysely<AnyTables>, items: readonly Item[], dialect: Dialect): Promise<void>
   /** After COMMIT, before anybody is answered. Failures are ignored: the change is already durable. */
   committed?(items: readonly Item[]): Promise<void> | void

@@ -15,6 +15,9 @@ import { upstream } from './migrations/012-upstream.ts'
 import { gateway } from './migrations/020-gateway.ts'
 import { limits } from './migrations/030-limits.ts'
 import { usage } from './migrations/031-usage.ts'
+import { leaks } from './migrations/035-leaks.ts'
+import { webhooks } from './migrations/036-webhooks.ts'
+import { rotation } from './migrations/037-rotation.ts'
 import type { Dialect } from './sql-connection.ts'
 import type { Storage } from './storage.ts'
 
@@ -43,6 +46,9 @@ export const MIGRATIONS: readonly Migration[] = [
   gateway,
   limits,
   usage,
+  leaks,
+  webhooks,
+  rotation,
 ]
 
 const TYPES: Record<Dialect, ColumnTypes> = {

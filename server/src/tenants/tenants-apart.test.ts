@@ -31,6 +31,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/users/:id/tenants/:tenant': { roles: [] },
   'PATCH /v1/plans/:id': { name: 'taken-over' },
   'PUT /v1/limits/:on/:id': { limits: [] },
+  'PATCH /v1/webhooks/:id': { name: 'taken over' },
   'PATCH /v1/trusted-issuers/:id': { name: 'taken over' },
   'POST /v1/trusted-issuers/:id/revoke-token': { jti: 'x' },
 }
@@ -42,6 +43,8 @@ onBothDatabases('tenants apart', (fresh) => {
   let mine: Json
   let theirs: Json
   let theirKey: Json
+  let theirHook: Json
+  let theirLeak: Json
   let theirOperator: Json
   let theirClient: Json
   let theirUser: Json
@@ -56,6 +59,12 @@ onBothDatabases('tenants apart', (fresh) => {
     otherApi = await newResource(node)
     mine = await newTenant(node, { external_id: unique() })
     theirs = await newTenant(node, { external_id: unique() })
+    theirHook = await node.done('POST', '/v1/webhooks', {
+      url: 'https://app.example.com/',
+      tenant: theirs.id,
+    })
+    theirLeak = await issueKey(node, otherApi, { tenant: theirs.id })
+    await node.done('POST', '/v1/leaks', { reports: [{ token: theirLeak.key }] })
     theirKey = await issueKey(node, otherApi, { tenant: theirs.id, owner: 'them' })
     theirOperator = await newOperator(node, EVERYTHING, { tenant: theirs.id })
     theirClient = await node.done('POST', '/v1/clients', { name: 'x', kind: 'service', tenant: theirs.id })
@@ -81,6 +90,7 @@ onBothDatabases('tenants apart', (fresh) => {
 
   it('answers for an id of another tenant as for one that does not exist, on every route with an id', async () => {
     const foreign: Record<string, string> = {
+      webhooks: theirHook.id,
       tenants: theirs.id,
       keys: theirKey.id,
       operators: theirOperator.id,
@@ -139,6 +149,8 @@ onBothDatabases('tenants apart', (fresh) => {
       [`/v1/keys?owner=them`, `/v1/keys?owner=nobody`],
       [`/v1/keys?resource=${otherApi.id}`, `/v1/keys?resource=${otherApi.id}&owner=nobody`],
       [`/v1/keys/export?tenant=${theirs.id}`, `/v1/keys/export?tenant=${unknown.tenant}`],
+      [`/v1/leaks?tenant=${theirs.id}`, `/v1/leaks?tenant=${unknown.tenant}`],
+      [`/v1/leaks?key=${theirLeak.id}`, `/v1/leaks?key=${unknown.key}`],
       [`/v1/tenants?external_id=${theirs.external_id}`, '/v1/tenants?external_id=nobody'],
       [`/v1/audit?tenant=${theirs.id}`, `/v1/audit?tenant=${unknown.tenant}`],
       [`/v1/audit?target=${theirKey.id}`, `/v1/audit?target=${unknown.key}`],

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
-import { fetchGuardedJson, FetchRefused } from './guarded-fetch.ts'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { parseCidrs } from '../kernel/index.ts'
+import { fetchGuarded, fetchGuardedJson, FetchRefused } from './guarded-fetch.ts'
 import { startProvider, type TestProvider } from '../../test/tokens/provider.ts'
 
 let provider: TestProvider
@@ -89,4 +92,46 @@ it('refuses redirects, other statuses, too many bytes and what is not JSON', asy
     provider.spoiled.set('/spoiled', answer)
     await refused(`${provider.issuer}/spoiled`, { allowLoopback: true })
   }
+})
+
+it('reaches a network that was opened by name, over plain http too, and no other, and never a link-local one', async () => {
+  const allow = parseCidrs(['127.0.0.0/8', '169.254.0.0/16', 'fe80::/10'])
+  const guard = { allowLoopback: false, timeoutMs: 1_000, allow }
+  assert.ok(await fetchGuardedJson(`${provider.issuer}/jwks`, guard))
+  for (const url of [
+    'http://10.0.0.1/',
+    'https://10.0.0.1/',
+    'http://169.254.169.254/',
+    'https://[fe80::1]/',
+  ])
+    await refused(url, { allow })
+  await refused('http://hooks.example/', { allow, resolve: resolvesTo('127.0.0.1', '10.0.0.1') })
+  await refused('http://hooks.example/', { allow, resolve: resolvesTo('93.184.215.14') })
+})
+
+it('gives up on an answer that dribbles, on one that never begins, and on a name that is never found', async () => {
+  const hanging: ServerResponse[] = []
+  const server = createServer((request, response) => {
+    hanging.push(response)
+    if (request.url === '/dribble') setInterval(() => response.write('x'), 20).unref()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const guard = { allowLoopback: true, timeoutMs: 200 }
+  for (const path of ['/dribble', '/nothing'])
+    await assert.rejects(fetchGuarded(url + path, guard, { method: 'POST', body: '{}' }))
+  await assert.rejects(
+    fetchGuarded('https://hooks.example/', { ...guard, resolve: () => new Promise(() => {}) }),
+    FetchRefused,
+  )
+  for (const response of hanging) response.destroy()
+  server.closeAllConnections()
+  server.close()
+})
+
+it('reads a long answer no further than it has to, where that is enough', async () => {
+  provider.spoiled.set('/long', { status: 200, body: 'x'.repeat(300_000) })
+  const guard = { allowLoopback: true, largestBytes: 100, cutLongAnswers: true }
+  const { status, text } = await fetchGuarded(`${provider.issuer}/long`, guard)
+  assert.deepEqual([status, text.length], [200, 100])
 })

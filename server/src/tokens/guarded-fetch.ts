@@ -1,22 +1,40 @@
 /**
- * Fetches JSON from an address that somebody else chose, without lending them this machine's place in the network: https
+ * Fetches from an address that somebody else chose, without lending them this machine's place in the network: https
  * alone, public addresses alone, and the connection goes to the very address that was checked (a name that answers
  * differently the second time gains nothing). No redirects, bounded in bytes and time, no proxy, no cookies.
  */
 import { lookup } from 'node:dns/promises'
-import { request as requestHttp } from 'node:http'
+import { type IncomingHttpHeaders, request as requestHttp } from 'node:http'
 import { request as requestHttps, type RequestOptions } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import type ipaddr from 'ipaddr.js'
-import { parseAddress } from '../kernel/index.ts'
+import { type CidrList, inCidrs, parseAddress } from '../kernel/index.ts'
 
 export interface FetchGuard {
   /** Lets http and https reach loopback: only where the deployment itself is on loopback. */
   readonly allowLoopback: boolean
+  /** Networks that an operator opened by name, to which plain http goes as well. Link-local ones stay closed. */
+  readonly allow?: CidrList
   /** Names to addresses; the system's resolver unless told. */
   readonly resolve?: (host: string) => Promise<readonly { readonly address: string }[]>
   readonly timeoutMs?: number
   readonly largestBytes?: number
+  /** What comes beyond `largestBytes` is left unread instead of refused: for an answer that is only noted. */
+  readonly cutLongAnswers?: boolean
+}
+
+export interface GuardedRequest {
+  readonly method?: 'GET' | 'POST'
+  /** Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Whatever was answered, redirects included: they are not followed. */
+export interface GuardedAnswer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
 }
 
 /** Why nothing was fetched: for the operator's log, not for a stranger. */
@@ -29,25 +47,44 @@ const LARGEST_BYTES = 262_144
 
 /** Throws `FetchRefused`, or an error of the network. */
 export async function fetchGuardedJson(url: string, guard: FetchGuard): Promise<unknown> {
-  const target = checkUrl(url, guard)
-  const address = await checkedAddress(target, guard)
-  const text = await get(target, address, guard)
+  const { status, text } = await fetchGuarded(url, guard, { headers: { accept: 'application/json' } })
+  const { origin } = new URL(url)
+  if (status !== 200) throw new FetchRefused(`${origin} answered ${status}.`)
   try {
     return JSON.parse(text) as unknown
   } catch {
-    throw new FetchRefused(`${target.origin} did not answer JSON.`)
+    throw new FetchRefused(`${origin} did not answer JSON.`)
   }
 }
 
+/** Throws `FetchRefused`, or an error of the network. The time counts from here: for finding the name, too. */
+export async function fetchGuarded(
+  url: string,
+  guard: FetchGuard,
+  request: GuardedRequest = {},
+): Promise<GuardedAnswer> {
+  const target = checkUrl(url, guard)
+  const signal = AbortSignal.timeout(guard.timeoutMs ?? TIMEOUT_MS)
+  const late = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(new FetchRefused(`${target.origin} took too long.`))),
+  )
+  late.catch(() => {})
+  const address = await Promise.race([checkedAddress(target, guard), late])
+  return Promise.race([send(target, address, guard, request, signal), late])
+}
+
 /** Whether the URL may be asked at all; throws otherwise. Says nothing about where its name leads. */
-export function checkUrl(url: string, { allowLoopback }: Pick<FetchGuard, 'allowLoopback'>): URL {
+export function checkUrl(
+  url: string,
+  { allowLoopback, allow = [] }: Pick<FetchGuard, 'allowLoopback' | 'allow'>,
+): URL {
   if (!URL.canParse(url) || url.length > 2_048) throw new FetchRefused('This is not a URL.')
   const target = new URL(url)
   if (target.username !== '' || target.password !== '')
     throw new FetchRefused('A URL may not hold a password.')
   if (target.hash !== '') throw new FetchRefused('A URL to fetch has no fragment.')
-  if (target.protocol !== 'https:' && !(target.protocol === 'http:' && allowLoopback))
-    throw new FetchRefused('Only https is fetched.')
+  const plain = target.protocol === 'http:' && (allowLoopback || allow.length > 0)
+  if (target.protocol !== 'https:' && !plain) throw new FetchRefused('Only https is fetched.')
   return target
 }
 
@@ -63,10 +100,13 @@ export async function checkedAddress(target: URL, guard: FetchGuard): Promise<st
   return addresses[0] as string
 }
 
-function mayReach(address: string, { protocol }: URL, { allowLoopback }: FetchGuard): boolean {
+function mayReach(address: string, { protocol }: URL, { allowLoopback, allow = [] }: FetchGuard): boolean {
   const parsed = parseAddress(address)
   if (!parsed) return false
   const range = parsed.range()
+  // Where the machines of clouds hand out their own credentials: no list opens it.
+  if (range === 'linkLocal') return false
+  if (inCidrs(address, allow)) return true
   if (range === 'loopback') return allowLoopback
   return range === 'unicast' && isAllotted(parsed) && protocol === 'https:'
 }
@@ -86,36 +126,49 @@ export function pinnedTo(address: string): LookupFunction {
     options.all ? callback(null, [{ address, family }]) : callback(null, address, family)
 }
 
-async function get(target: URL, address: string, guard: FetchGuard): Promise<string> {
-  const { timeoutMs = TIMEOUT_MS, largestBytes = LARGEST_BYTES } = guard
+async function send(
+  target: URL,
+  address: string,
+  guard: FetchGuard,
+  { method = 'GET', headers, body }: GuardedRequest,
+  signal: AbortSignal,
+): Promise<GuardedAnswer> {
+  const { largestBytes = LARGEST_BYTES, cutLongAnswers = false } = guard
   const options: RequestOptions = {
-    method: 'GET',
+    method,
     agent: false,
     lookup: pinnedTo(address),
-    signal: AbortSignal.timeout(timeoutMs),
-    headers: { accept: 'application/json', 'user-agent': 'postern' },
+    signal,
+    headers: {
+      'user-agent': 'postern',
+      ...headers,
+      ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
+    },
   }
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const { promise, resolve, reject } = Promise.withResolvers<GuardedAnswer>()
   const request = target.protocol === 'https:' ? requestHttps : requestHttp
   request(target, options, (response) => {
-    if (response.statusCode !== 200) {
-      response.destroy()
-      return reject(new FetchRefused(`${target.origin} answered ${response.statusCode}.`))
-    }
     const chunks: Buffer[] = []
     let bytes = 0
+    const finish = (): void =>
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        text: Buffer.concat(chunks).subarray(0, largestBytes).toString('utf8'),
+      })
     response.on('data', (chunk: Buffer) => {
       bytes += chunk.length
       chunks.push(chunk)
       if (bytes <= largestBytes) return
-      reject(new FetchRefused(`${target.origin} answered more than ${largestBytes} bytes.`))
+      if (cutLongAnswers) finish()
+      else reject(new FetchRefused(`${target.origin} answered more than ${largestBytes} bytes.`))
       response.destroy()
     })
     response.on('error', reject)
     response.on('close', () => reject(new FetchRefused(`${target.origin} broke off.`)))
-    response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+    response.on('end', finish)
   })
     .on('error', reject)
-    .end()
+    .end(body)
   return promise
 }

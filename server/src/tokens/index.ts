@@ -18,8 +18,10 @@ export {
   checkedAddress,
   checkUrl,
   type FetchGuard,
+  fetchGuarded,
   fetchGuardedJson,
   FetchRefused,
+  type GuardedAnswer,
   pinnedTo,
 } from './guarded-fetch.ts'
 export { signJws } from './jws-signature.ts'
@@ -30,6 +32,7 @@ export { isProofKeyRevoked } from './presented-token-store.ts'
 export { type EndedToken, revokeProofKey, revokeToken } from './revoke-tokens.ts'
 export { resealSigningKeys } from './reseal-signing-keys.ts'
 export { signingKeyRoutes } from './routes.ts'
+export { selectLivingKeys } from './signing-key-store.ts'
 export { ROTATION, type RotationRules, SIGNING_ALGORITHMS, type SigningAlgorithm } from './signing-key.ts'
 export { type PrivateJwk, SigningKeys, type VerificationKeys } from './signing-keys.ts'
 export { trustedIssuerRoutes } from './trusted-issuer-routes.ts'

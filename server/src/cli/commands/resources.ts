@@ -24,6 +24,11 @@ interface ResourceOptions {
   readonly tokenFormat?: string
   readonly cache?: number
   readonly browserKeys?: boolean
+  readonly leakPolicy?: string
+  readonly leakNotice?: number
+  readonly keyMaxAge?: { readonly seconds: number | null }
+  readonly rotationNotice?: number
+  readonly selfRotation?: string
 }
 
 export function define(command: Command, cli: Cli): void {
@@ -150,6 +155,34 @@ function addSettings(command: Command): Command {
     .addOption(
       durationOption('--cache <duration>', 'how long a verifier keeps an answer without asking again (60s)'),
     )
+    .addOption(
+      new Option('--leak-policy <what>', 'what happens to a key that is found in public (revoke)').choices([
+        'revoke',
+        'disable',
+        'rotate',
+        'tell',
+      ]),
+    )
+    .addOption(durationOption('--leak-notice <duration>', 'with rotate: how long a leaked key goes on (1d)'))
+    .addOption(
+      parsedOption(
+        '--key-max-age <duration>',
+        'how old a key or a client secret may become before it is overdue (never)',
+        (text) => {
+          const seconds = text === 'never' ? null : durationSeconds(text)
+          if (seconds === undefined) throw new Error('Expected a duration such as 90d, or never.')
+          return { seconds }
+        },
+      ),
+    )
+    .addOption(durationOption('--rotation-notice <duration>', 'how long before that is warned (14d)'))
+    .addOption(
+      new Option('--self-rotation <how>', 'whether a key may replace itself (off)').choices([
+        'off',
+        'same_end',
+        'renew',
+      ]),
+    )
     .option('--browser-keys', 'take live keys from browsers, where everyone can read them')
     .option('--no-browser-keys', 'refuse them')
 }
@@ -169,6 +202,11 @@ function bodyOf(options: ResourceOptions): Record<string, unknown> {
     access_token_format: options.tokenFormat,
     cache_seconds: options.cache,
     allow_browser_keys: options.browserKeys,
+    leak_policy: options.leakPolicy,
+    leak_notice_seconds: options.leakNotice,
+    key_max_age_seconds: options.keyMaxAge?.seconds,
+    rotation_notice_seconds: options.rotationNotice,
+    self_rotation: options.selfRotation,
   }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))
 }
@@ -196,6 +234,22 @@ function lifetime({ key_lifetime_seconds: seconds }: WireResource) {
   return seconds === null ? ({ text: 'for ever', style: 'warn' } as const) : duration(seconds)
 }
 
+const SELF_ROTATION = {
+  off: undefined,
+  same_end: 'up to the same end',
+  renew: 'for as long again',
+} as const
+
+function leakedKeys({ leak_policy: policy, leak_notice_seconds: notice }: WireResource): string {
+  const words: Readonly<Record<string, string>> = {
+    revoke: 'are revoked',
+    disable: 'are disabled',
+    rotate: `end after ${duration(notice)}`,
+    tell: 'go on',
+  }
+  return words[policy] ?? policy
+}
+
 async function show({ out }: Cli, resource: WireResource): Promise<void> {
   if (out.isJson) return out.json(resource)
   await out.card([
@@ -210,6 +264,12 @@ async function show({ out }: Cli, resource: WireResource): Promise<void> {
       `${resource.access_token_format === 'opaque' ? 'opaque' : resource.token_algorithm}, ${duration(resource.token_lifetime_seconds)}`,
     ],
     ['answers kept', duration(resource.cache_seconds)],
+    ['leaked keys', leakedKeys(resource)],
+    [
+      'rotation',
+      resource.key_max_age_seconds === null ? undefined : `by ${duration(resource.key_max_age_seconds)}`,
+    ],
+    ['keys replace themselves', SELF_ROTATION[resource.self_rotation]],
     ['created', out.time(resource.created_at)],
     ['changed', resource.updated_at === resource.created_at ? undefined : out.time(resource.updated_at)],
   ])

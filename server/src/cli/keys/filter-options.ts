@@ -14,6 +14,7 @@ export interface FilterOptions {
   readonly lastUsedBefore?: string
   readonly expiringBefore?: string
   readonly createdBefore?: string
+  readonly dueBefore?: string
   /** In bulk only. */
   readonly id?: string[]
 }
@@ -34,6 +35,7 @@ export function addFilterOptions(command: Command, io: CliIo): Command {
     )
     .addOption(timeOption('--expiring-before <time>', 'ending before, such as "in 14d"', io))
     .addOption(timeOption('--created-before <time>', 'made before', io))
+    .addOption(timeOption('--due-before <time>', 'older than their API allows by then, such as "in 14d"', io))
 }
 
 export function addBulkFilterOptions(command: Command, io: CliIo): Command {
@@ -53,6 +55,7 @@ export function filterOf(options: FilterOptions): Record<string, string> {
     last_used_before: options.lastUsedBefore,
     expiring_before: options.expiringBefore,
     created_before: options.createdBefore,
+    due_before: options.dueBefore,
   }
   return Object.fromEntries(
     Object.entries(filter).filter((member): member is [string, string] => member[1] !== undefined),

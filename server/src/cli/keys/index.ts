@@ -8,6 +8,7 @@ import { defineExport } from './export.ts'
 import { defineImport } from './import.ts'
 import { definePeppers } from './peppers.ts'
 import { defineRead } from './read.ts'
+import { defineRegex } from './regex.ts'
 import { defineRotate } from './rotate.ts'
 
 export const define: Define = (command, cli) => {
@@ -20,6 +21,7 @@ export const define: Define = (command, cli) => {
     defineImport,
     defineExport,
     defineCheck,
+    defineRegex,
     definePeppers,
   ])
     part(command, cli)

@@ -69,11 +69,12 @@ export class Names {
         .replace(/\b[a-z]+_(?:live|test)_(?:[0-9A-Za-z]{50}|[0-9A-Za-z]{43})\b/g, (value) =>
           this.#name('secret', value),
         )
+        .replace(/whsec_[0-9A-Za-z+/]{43}=/g, (value) => this.#name('secret', value))
         // By the data folder it is the system user, by a server the operator.
         .replace(/^(by {2,})(?:system|operator key_[0-9A-Za-z]{22})/gm, '$1<me>')
         .replace(/(created[_ ]by"?:? *"?)(?:system|key_[0-9A-Za-z]{22})/g, '$1<me>')
         .replace(
-          /\b(?:(?:ten|res|key|evt|cli|usr|iss|pln)_[0-9A-Za-z]{22}|sec_[0-9A-Za-z]{14})\b(?=(  )?)/g,
+          /\b(?:(?:ten|res|key|evt|cli|usr|iss|pln|rte|lea|whk|dlv)_[0-9A-Za-z]{22}|sec_[0-9A-Za-z]{14})\b(?=(  )?)/g,
           (value, gap?: string) =>
             // In a table the columns stay where they are.
             this.#name(value.slice(0, 3), value).padEnd(gap === undefined ? 0 : value.length),
