@@ -38,13 +38,15 @@ export interface DpopCredential {
 export function presentedCredential(
   request: CredentialRequest,
   legacyHeader?: string,
+  /** The access token behind a cookie, which counts as one more way of presenting a credential. */
+  sessionToken?: string,
 ): string | DpopCredential | Denial {
   if (isRepeated(request, 'authorization')) return denial('multiple_credentials')
   const authorization = headerOf(request, 'authorization')
   const key = headerOf(request, 'x-api-key')
   const legacy = legacyHeader === undefined ? undefined : headerOf(request, legacyHeader)
 
-  const [value, second] = [authorization, key, legacy].filter((found) => found !== undefined)
+  const [value, second] = [authorization, key, legacy, sessionToken].filter((found) => found !== undefined)
   if (value === undefined) return denial('missing')
   if (second !== undefined || value.includes(',')) return denial('multiple_credentials')
   if (authorization !== undefined && /^dpop /i.test(authorization))
@@ -79,7 +81,7 @@ export function isFromBrowser(request: CredentialRequest): boolean {
 }
 
 /** Undefined when absent; several of one name joined as HTTP does it (RFC 9110, section 5.3). */
-function headerOf({ headers }: CredentialRequest, name: string): string | undefined {
+export function headerOf({ headers }: CredentialRequest, name: string): string | undefined {
   if (typeof headers.get === 'function') return headers.get(name)?.trim() ?? undefined
   const value = (headers as NodeRequest['headers'])[name]
   return typeof value === 'string' || value === undefined ? value : value.join(', ')
