@@ -166,6 +166,27 @@ test('a refresh that could not be asked is tried again, one that was refused is 
   assert.equal(await refresher.refresh({ ...SESSION, refreshToken: undefined }), 'ended')
 })
 
+test('a session is refreshed once, for all who want it and for those who come late', async () => {
+  let asked = 0
+  const tokens = { access_token: 'new', refresh_token: 'r2', expires_in: 900, token_type: 'bearer' }
+  const refresh = async () => {
+    asked++
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    return tokens
+  }
+  let aheadMs = 0
+  const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs }
+  const refresher = createRefresher({ refresh } as never, clock)
+  const all = await Promise.all(Array.from({ length: 20 }, () => refresher.refresh(SESSION)))
+  assert.equal(asked, 1)
+  for (const refreshed of [...all, await refresher.refresh(SESSION)])
+    assert.equal(typeof refreshed === 'object' && refreshed.accessToken, 'new')
+  assert.equal(asked, 1)
+  aheadMs = 11_000
+  await refresher.refresh(SESSION)
+  assert.equal(asked, 2)
+})
+
 test('a store in memory is bounded, forgets what has ended, and brings nothing back', async () => {
   const store = memoryStore({ capacity: 2 })
   const about = { sub: 'u', sid: 's', endsAtMs: Date.now() + 60_000 }
