@@ -78,19 +78,19 @@ export async function printWebApplication({ out }: Cli, { env, scopes }: WebAppl
 }
 
 function tenLines(scopes: readonly string[]): string[] {
-  const list = scopes.map((scope) => `'${scope}'`).join(', ')
-  return [
-    "import { createVerifier } from '@postern/sdk'",
-    "import { createGuard } from '@postern/sdk/express'",
-    "import { createWeb, serveWeb } from '@postern/sdk/web'",
-    'const { POSTERN_ISSUER: issuer, POSTERN_CLIENT_ID: clientId, POSTERN_CLIENT_SECRET: clientSecret } = process.env',
-    'const { APP_ORIGIN: origin, POSTERN_WEB_KEYS: keys, POSTERN_RESOURCE: resource } = process.env',
-    'const verifier = createVerifier({ server: issuer, credential: process.env.POSTERN_CREDENTIAL, resource })',
-    `const web = createWeb({ issuer, clientId, clientSecret, origin, keys, resource, scopes: [${list}], verifier })`,
-    'const postern = createGuard(verifier, { session: web })',
-    'app.use(serveWeb(web)) // a link to /auth/login signs in',
-    `app.get('/orders', postern(${scopes[0] === undefined ? '' : `'${scopes[0]}'`}), (req, res) => res.json(req.principal))`,
-  ]
+  const quoted = scopes.map((scope) => `'${scope}'`)
+  const list = quoted.join(', ')
+  const first = quoted[0] ?? ''
+  return `import { createVerifier } from '@postern/sdk'
+import { createGuard } from '@postern/sdk/express'
+import { createWeb, serveWeb } from '@postern/sdk/web'
+const { POSTERN_ISSUER: issuer, POSTERN_CLIENT_ID: clientId, POSTERN_CLIENT_SECRET: clientSecret } = process.env
+const { APP_ORIGIN: origin, POSTERN_WEB_KEYS: keys, POSTERN_RESOURCE: resource } = process.env
+const verifier = createVerifier({ server: issuer, credential: process.env.POSTERN_CREDENTIAL, resource })
+const web = createWeb({ issuer, clientId, clientSecret, origin, keys, resource, scopes: [${list}], verifier })
+const postern = createGuard(verifier, { session: web })
+app.use(serveWeb(web)) // a link to /auth/login signs in
+app.get('/orders', postern(${first}), (req, res) => res.json(req.principal))`.split('\n')
 }
 
 function originOf(text: string): string {
