@@ -2,7 +2,8 @@
  * `@postern/sdk`: checks who is calling your API, in your own process.
  *
  * `createVerifier()` makes a verifier, its `verify()` answers a Principal or a Denial. The adapters beside this module
- * (`/express`, `/fastify`, `/hono`, `/node`, `/next`, `/mcp`) put that in front of a route.
+ * (`/express`, `/fastify`, `/hono`, `/node`, `/next`, `/mcp`) put that in front of a route; `/web` signs users in to an
+ * application of your own.
  */
 import { systemClock } from './clock.ts'
 import { parseOptions, type VerifierOptions } from './options.ts'

@@ -40,17 +40,21 @@ export interface DpopCredential {
 export function presentedCredential(
   request: CredentialRequest,
   legacyHeader?: string,
+  /** The access token behind a cookie, which counts as one more way of presenting a credential. */
+  sessionToken?: string,
 ): string | DpopCredential | Denial {
   if (isRepeated(request, 'authorization')) return denial('multiple_credentials')
   const authorization = headerOf(request, 'authorization')
   const key = headerOf(request, 'x-api-key')
   const legacy = legacyHeader === undefined ? undefined : headerOf(request, legacyHeader)
 
-  const value = authorization ?? key ?? legacy
+  const value = authorization ?? key ?? legacy ?? sessionToken
   if (value === undefined) return denial('missing')
   const isSecond = authorization !== undefined && key !== undefined
   const isThird = legacy !== undefined && (authorization !== undefined || key !== undefined)
-  if (isSecond || isThird || value.includes(',')) return denial('multiple_credentials')
+  const isBeside =
+    sessionToken !== undefined && (authorization !== undefined || key !== undefined || legacy !== undefined)
+  if (isSecond || isThird || isBeside || value.includes(',')) return denial('multiple_credentials')
   const text = authorization === undefined ? value : tokenIn(authorization, request)
   if (typeof text !== 'string') return text
   return text === '' || text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text
@@ -84,7 +88,7 @@ export function isFromBrowser(request: CredentialRequest): boolean {
 }
 
 /** Undefined when absent; several of one name joined as HTTP does it (RFC 9110, section 5.3). */
-function headerOf({ headers }: CredentialRequest, name: string): string | undefined {
+export function headerOf({ headers }: CredentialRequest, name: string): string | undefined {
   if (typeof headers.get === 'function') return headers.get(name)?.trim() ?? undefined
   const value = (headers as NodeRequest['headers'])[name]
   return typeof value === 'string' || value === undefined ? value : value.join(', ')

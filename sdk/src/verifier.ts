@@ -39,6 +39,11 @@ export interface VerifyOptions {
   readonly acrValues?: readonly string[] | undefined
   /** The user signed in no longer ago than this. */
   readonly maxAgeSeconds?: number | undefined
+  /**
+   * The access token behind a session's cookie, which the adapters find with their option `session`. A credential in a
+   * header beside it is `multiple_credentials`.
+   */
+  readonly sessionToken?: string | undefined
 }
 
 /** What a verifier knows and has counted. */
@@ -108,7 +113,8 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     options: VerifyOptions = NO_OPTIONS,
   ): Result | Promise<Result> {
     if (unfollow === undefined) follow()
-    const presented = typeof request === 'string' ? bareCredential(request) : readRequest(request)
+    const presented =
+      typeof request === 'string' ? bareCredential(request) : readRequest(request, options.sessionToken)
     if (typeof presented !== 'string' && 'valid' in presented) return counters.note(presented)
     const credential = typeof presented === 'string' ? presented : presented.token
     const proof = typeof presented === 'string' ? undefined : proofOf(presented, request as CredentialRequest)
@@ -130,8 +136,8 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     return result instanceof Promise ? result.then((result) => counters.note(result)) : counters.note(result)
   }
 
-  function readRequest(request: CredentialRequest): string | DpopCredential | Denial {
-    const presented = presentedCredential(request, config.legacyHeader)
+  function readRequest(request: CredentialRequest, sessionToken?: string): string | DpopCredential | Denial {
+    const presented = presentedCredential(request, config.legacyHeader, sessionToken)
     const url = request.url ?? ''
     const text =
       typeof presented === 'string' ? presented : 'token' in presented ? presented.token : undefined

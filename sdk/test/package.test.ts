@@ -28,6 +28,7 @@ const SUBPATHS = [
   '@postern/sdk/node',
   '@postern/sdk/next',
   '@postern/sdk/mcp',
+  '@postern/sdk/web',
   '@postern/sdk/testing',
   '@postern/sdk/identity',
   '@postern/sdk/webhooks',
@@ -60,7 +61,18 @@ before(() => {
   cpSync(join(project, 'node_modules', '@postern'), join(withFrameworks, 'node_modules', '@postern'), {
     recursive: true,
   })
-  for (const name of ['@types', '@hono', '@modelcontextprotocol', 'express', 'fastify', 'hono', 'zod'])
+  for (const name of [
+    '@types',
+    '@hono',
+    '@modelcontextprotocol',
+    'express',
+    'fastify',
+    'hono',
+    'jose',
+    'openid-client',
+    'oauth4webapi',
+    'zod',
+  ])
     symlinkSync(join(MODULES, name), join(withFrameworks, 'node_modules', name))
 })
 
@@ -199,6 +211,29 @@ test('runs the example mcp', async (t) => {
   await assert.rejects(call(2, 'add_note', { text: 'coffee' }), /insufficient_scope|Insufficient scope/i)
   server.script = accepted({ principal: { resource, scopes, tenant: 'ten_0000000000000000000002' } })
   assert.equal(await call(3, 'list_notes'), 'No notes yet.')
+})
+
+test('runs the example web', async (t) => {
+  const server = await fakeServer(t, accepted())
+  const file = join(withFrameworks, 'web.ts')
+  cpSync(join(SDK, '..', 'examples', 'web', 'server.ts'), file)
+  const env = {
+    ...process.env,
+    POSTERN_ISSUER: server.url,
+    POSTERN_CREDENTIAL: OWN_CREDENTIAL,
+    POSTERN_CLIENT_ID: 'cli_1',
+    POSTERN_CLIENT_SECRET: 'cs_1',
+    POSTERN_WEB_KEYS: Buffer.alloc(32).toString('base64url'),
+    PORT: '0',
+    APP_ORIGIN: 'http://localhost:3000',
+  }
+  const child = spawn(process.execPath, [file], { env })
+  t.after(() => child.kill())
+  const base = `http://localhost:${await portOf(child)}`
+  assert.match(await (await fetch(base)).text(), /Sign in/)
+  assert.equal((await fetch(`${base}/orders`)).status, 401)
+  assert.deepEqual(await (await fetch(`${base}/auth/session`)).json(), { signed_in: false })
+  assert.equal((await fetch(`${base}/auth/login?return_to=//evil.example`)).status, 400)
 })
 
 function outputOf(child: ChildProcess): Promise<string> {

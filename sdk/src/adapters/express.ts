@@ -6,6 +6,7 @@
  *
  * For OAuth clients, `createGuard(verifier, { protectedResource })` and `app.use(serveMetadata(protectedResource))`.
  */
+import { verifyWithSession } from '../browser-session.ts'
 import type { NodeRequest } from '../presented.ts'
 import type { Principal, Result } from '../principal.ts'
 import type { Verifier } from '../verifier.ts'
@@ -19,7 +20,7 @@ import {
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { sendRefusal, type NodeResponse } from './node-response.ts'
+import { sendRefusal, setCookies, type NodeResponse } from './node-response.ts'
 
 export { serveMetadata } from './node-response.ts'
 
@@ -62,7 +63,10 @@ export function createGuard(verifier: Verifier, options: GuardOptions<ExpressReq
       }
       const { method, headers, rawHeaders, originalUrl: url } = request
       const ip = options.clientIp ? options.clientIp(request) : request.ip
-      const result = verifier.verify({ method, headers, rawHeaders, url }, { ...demands, ip })
+      const presented = { method, headers, rawHeaders, url }
+      const result = verifyWithSession(verifier, presented, options.session, { ...demands, ip }, (cookies) =>
+        setCookies(response, cookies),
+      )
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }

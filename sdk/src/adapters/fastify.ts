@@ -7,6 +7,7 @@
  * With the option `protectedResource` it serves the metadata for OAuth clients, too.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { verifyWithSession } from '../browser-session.ts'
 import type { Principal, Result } from '../principal.ts'
 import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts'
 import type { Verifier } from '../verifier.ts'
@@ -95,7 +96,16 @@ function requireScopes(verifier: Verifier, options: PosternPluginOptions): Requi
       const { method, headers, rawHeaders } = request.raw
       const ip = options.clientIp ? options.clientIp(request) : request.ip
       const presented = { method, headers, rawHeaders, url: request.originalUrl }
-      const result = verifier.verify(presented, { ...demands, ip })
+      const result = verifyWithSession(
+        verifier,
+        presented,
+        options.session,
+        { ...demands, ip },
+        (cookies) => {
+          // Fastify joins several of this name by itself.
+          void reply.header('cache-control', 'no-store').header('set-cookie', cookies)
+        },
+      )
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }

@@ -1,4 +1,5 @@
 /** What the adapters have in common: their options, and what a result means for a route. */
+import type { BrowserSession } from '../browser-session.ts'
 import type { Denial } from '../denial.ts'
 import type { Principal, Result } from '../principal.ts'
 import type { ProtectedResource } from '../protected-resource.ts'
@@ -15,6 +16,11 @@ export interface GuardOptions<Request> {
    * did not write: callers can send `X-Forwarded-For` as well.
    */
   readonly clientIp?: (request: Request) => string | undefined
+  /**
+   * Made by `createWeb()` of `@postern/sdk/web`: whoever signed in with it is let in by the session's cookie, too, by the
+   * same scopes and with the same Principal.
+   */
+  readonly session?: BrowserSession
 }
 
 export interface RouteOptions {

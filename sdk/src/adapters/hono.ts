@@ -7,6 +7,7 @@
  * For OAuth clients, the option `protectedResource` and `app.use(serveMetadata(protectedResource))`.
  */
 import type { Context, MiddlewareHandler } from 'hono'
+import { verifyWithSession } from '../browser-session.ts'
 import type { Principal } from '../principal.ts'
 import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts'
 import type { Verifier } from '../verifier.ts'
@@ -39,7 +40,11 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Context> =
   return (routeScopes?: Scopes, route: RouteOptions = {}): MiddlewareHandler => {
     const demands = demandsOf(parseScopes(routeScopes), route)
     return async (c, next) => {
-      const result = await verifier.verify(c.req.raw, { ...demands, ip: options.clientIp?.(c) })
+      const asked = { ...demands, ip: options.clientIp?.(c) }
+      const result = await verifyWithSession(verifier, c.req.raw, options.session, asked, (cookies) => {
+        c.header('cache-control', 'no-store')
+        for (const cookie of cookies) c.header('set-cookie', cookie, { append: true })
+      })
       const outcome = admission(verifier, result, options, demands.scopes, route.optional)
       if (!outcome.admitted) {
         const { status, headers, body } = outcome.refusal

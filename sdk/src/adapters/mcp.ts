@@ -30,7 +30,9 @@ import { refusedResponse } from './web-response.ts'
 export type { AuthInfo } from './mcp-auth-info.ts'
 export { serveMetadata } from './node-response.ts'
 
-export interface McpOptions<Request> extends GuardOptions<Request>, Omit<RouteOptions, 'optional'> {
+/** MCP clients bring their own tokens: there is no session of a browser. */
+export interface McpOptions<Request>
+  extends Omit<GuardOptions<Request>, 'session'>, Omit<RouteOptions, 'optional'> {
   /** Made by `protectedResource()`, for the URL of the MCP endpoint. Clients sign in through it. */
   readonly protectedResource: ProtectedResource
   /** What every request to the endpoint needs, and what a client asks for at first. Default: any good credential. */

@@ -7,6 +7,7 @@
  *
  * It needs nothing of Next but the web's own `Request` and `Response`.
  */
+import { verifyWithSession } from '../browser-session.ts'
 import type { Principal, Result } from '../principal.ts'
 import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts'
 import type { Verifier } from '../verifier.ts'
@@ -18,7 +19,7 @@ import {
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { webAdmission } from './web-response.ts'
+import { webAdmission, withCookies } from './web-response.ts'
 
 type Answer = Response | Promise<Response>
 
@@ -58,9 +59,15 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Request> =
   ) => {
     const demands = demandsOf(parseScopes(routeScopes), route)
     return async (request: Incoming, context: Context): Promise<Response> => {
-      const result: Result = await verifier.verify(request, { ...demands, ip: options.clientIp?.(request) })
+      const asked = { ...demands, ip: options.clientIp?.(request) }
+      let set: readonly string[] = []
+      const result = await verifyWithSession(verifier, request, options.session, asked, (cookies) => {
+        set = cookies
+      })
       const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
-      return outcome instanceof Response ? outcome : handler(request, context, outcome.principal as never)
+      const answer =
+        outcome instanceof Response ? outcome : await handler(request, context, outcome.principal as never)
+      return set.length > 0 ? withCookies(answer, set) : answer
     }
   }
 }
@@ -69,6 +76,8 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Request> =
  * Makes a function for `proxy.ts` (`middleware.ts` before Next 16): it answers a refusal, or undefined for a request that
  * may go on. It is a fence in front, not the check itself: what reads a tenant's data is guarded where it is, since the
  * proxy does not hand the Principal on and routes change more often than its `matcher`.
+ *
+ * It sets no cookies. A session whose access token has to be refreshed goes on to the guard behind, which does that.
  */
 export function createProxyGuard(
   verifier: Verifier,
@@ -77,7 +86,13 @@ export function createProxyGuard(
   checkProtectedResource(verifier, options)
   return async (request, routeScopes, route = {}) => {
     const demands = demandsOf(parseScopes(routeScopes), route)
-    const result: Result = await verifier.verify(request, { ...demands, ip: options.clientIp?.(request) })
+    const presented = await options.session?.presentAsItIs(request)
+    const sessionToken = presented && 'accessToken' in presented ? presented.accessToken : undefined
+    const result: Result =
+      presented && 'denial' in presented
+        ? presented.denial
+        : await verifier.verify(request, { ...demands, ip: options.clientIp?.(request), sessionToken })
+    if (sessionToken !== undefined && !result.valid && result.code === 'expired') return undefined
     const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
     return outcome instanceof Response ? outcome : undefined
   }

@@ -5,7 +5,16 @@ import type { Refusal } from '../refusal.ts'
 export interface NodeResponse {
   statusCode: number
   setHeader(name: string, value: string): unknown
+  appendHeader?(name: string, value: string | readonly string[]): unknown
   end(body: string): unknown
+}
+
+/** Beside those that are set already; nobody may keep such an answer for another caller. */
+export function setCookies(response: NodeResponse, cookies: readonly string[]): void {
+  response.setHeader('cache-control', 'no-store')
+  if (!response.appendHeader)
+    throw new TypeError('The response cannot take cookies: it has no appendHeader().')
+  for (const cookie of cookies) response.appendHeader('set-cookie', cookie)
 }
 
 /** Headers that were set before stay: a page must be able to read the refusal across origins. */

@@ -5,6 +5,7 @@
  *
  * For OAuth clients, the option `protectedResource`, and `if (serveMetadata(protectedResource, req, res)) return`.
  */
+import { verifyWithSession } from '../browser-session.ts'
 import type { NodeRequest } from '../presented.ts'
 import type { Principal, Result } from '../principal.ts'
 import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts'
@@ -18,7 +19,7 @@ import {
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { sendMetadata, sendRefusal, type NodeResponse } from './node-response.ts'
+import { sendMetadata, sendRefusal, setCookies, type NodeResponse } from './node-response.ts'
 
 /** What is used of Node's `IncomingMessage`. */
 export interface NodeHttpRequest extends NodeRequest {
@@ -62,7 +63,9 @@ export function protect<Request extends NodeHttpRequest, Response extends NodeRe
       return sendRefusal(response, outcome.refusal)
     }
     const ip = options.clientIp ? options.clientIp(request) : request.socket.remoteAddress
-    const result = verifier.verify(request, { ...demands, ip })
+    const result = verifyWithSession(verifier, request, options.session, { ...demands, ip }, (cookies) =>
+      setCookies(response, cookies),
+    )
     return result instanceof Promise ? result.then(settle) : settle(result)
   }
 }

@@ -51,6 +51,8 @@ const DENIAL_REMEDIES: Readonly<Record<DenialCode, string>> = {
   exposed_in_url: 'Send it in a header, and replace it: URLs end up in logs, histories and referrers.',
   exposed_in_browser:
     'Call from a server, or let the API take browser keys (`allow_browser_keys`); replace this key.',
+  cross_site:
+    'Call from a page of the application itself, with the header `X-CSRF: 1` where something is changed.',
   unknown: 'Check that the key belongs to this deployment.',
   expired: 'Issue a new key, or rotate before the next one expires.',
   not_yet_valid: 'Wait for the time in `not_before`, and check the clocks.',

@@ -6,6 +6,7 @@ export const DENIALS = {
   multiple_credentials: { status: 401, detail: 'More than one credential was presented.' },
   exposed_in_url: { status: 401, detail: 'A credential must never be sent in a URL.' },
   exposed_in_browser: { status: 401, detail: 'This API does not take live keys from a browser.' },
+  cross_site: { status: 403, detail: 'The session was not used by a page of its own application.' },
   unknown: { status: 401, detail: 'The credential is not known.' },
   expired: { status: 401, detail: 'The credential has expired.' },
   not_yet_valid: { status: 401, detail: 'The credential is not valid yet.' },

@@ -12,11 +12,14 @@ import { clientPath } from './path.ts'
 import { defineSecrets, printSecret } from './secrets.ts'
 import { addSettings, addUnsettings, settingsOf, type SettingsOptions } from './settings.ts'
 import { clientColumns, printClient, showClient } from './show.ts'
+import { issuerOf, printWebApplication, webApplication, webSettings } from './web-application.ts'
 
 const KINDS = ['web', 'native', 'browser', 'service']
 
 interface CreateOptions extends SettingsOptions {
-  readonly kind: string
+  readonly kind?: string
+  readonly for?: string
+  readonly origin?: string
   readonly tenant?: string
   readonly allTenants?: boolean
   readonly quiet?: boolean
@@ -46,8 +49,17 @@ export function define(command: Command, cli: Cli): void {
           'web: on a server; native: on a device; browser: in a page; service: no user',
         )
           .choices(KINDS)
-          .makeOptionMandatory(),
+          .conflicts('for'),
       )
+      .addOption(
+        new Option(
+          '--for <application>',
+          'web: an application that signs its users in with @postern/sdk/web; prints what to copy into it',
+        )
+          .choices(['web'])
+          .conflicts('quiet'),
+      )
+      .option('--origin <origin>', 'with --for web: where browsers reach it')
       .option('--tenant <id>', 'whose it is (default)')
       .addOption(new Option('--all-tenants', 'for the users of every tenant').conflicts('tenant')),
   )
@@ -108,12 +120,25 @@ export function define(command: Command, cli: Cli): void {
 
 async function create(cli: Cli, options: CreateOptions): Promise<void> {
   const { out } = cli
-  const { kind, tenant, allTenants, quiet } = options
+  const { tenant, allTenants, quiet } = options
+  if (options.kind === undefined && options.for === undefined)
+    throw usageError(
+      'Say what it is, by --kind, or what it is for, by --for.',
+      'See: postern clients create --help',
+    )
+  const isWebApplication = options.for === 'web'
+  if (!isWebApplication && options.origin !== undefined)
+    throw usageError('--origin goes with --for web.', 'Scripts of a browser client run at its --cors-origin.')
+  if (isWebApplication && !hasSecret(options))
+    throw usageError('@postern/sdk/web authenticates with a secret.', 'Leave --auth away.')
   if (quiet && !hasSecret(options))
     throw usageError('--quiet prints the secret alone, and this client has none.', 'Use --json for its id.')
-  const registered = await createOnce<RegisteredClient>(await cli.client(), '/v1/clients', {
-    ...settingsOf(options),
-    kind,
+  const client = await cli.client()
+  const settings = settingsOf(isWebApplication ? webSettings(options) : options)
+  const issuer = isWebApplication ? await issuerOf(client) : ''
+  const registered = await createOnce<RegisteredClient>(client, '/v1/clients', {
+    ...settings,
+    kind: isWebApplication ? 'web' : options.kind,
     tenant: allTenants ? null : tenant,
   })
   const { client_secret: secret } = registered
@@ -121,11 +146,17 @@ async function create(cli: Cli, options: CreateOptions): Promise<void> {
     await out.note(`The client is ${registered.id}.`)
     return out.line(secret)
   }
-  if (out.isJson) return out.json(registered)
+  const application = isWebApplication
+    ? await webApplication(client, registered, { issuer, origin: String(options.origin) })
+    : undefined
+  if (out.isJson) return out.json(application ? { ...registered, env: application.env } : registered)
   await printClient(cli, registered)
+  if (application) return printWebApplication(cli, application)
   if (secret !== undefined) await printSecret(cli, secret)
 }
 
-function hasSecret({ kind, auth }: CreateOptions): boolean {
-  return auth === undefined ? kind === 'web' || kind === 'service' : auth.startsWith('client_secret')
+function hasSecret({ kind, auth, for: application }: CreateOptions): boolean {
+  return auth === undefined
+    ? application === 'web' || kind === 'web' || kind === 'service'
+    : auth.startsWith('client_secret')
 }
