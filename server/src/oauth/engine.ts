@@ -14,6 +14,7 @@ import { engineConfiguration } from './engine-configuration.ts'
 import { watchEngine } from './engine-events.ts'
 import { endSignInAtLogout } from './end-sign-in.ts'
 import { nameReplacements } from './gone-grants.ts'
+import { grantPlainly, type PlainRequest, type PlainToken } from './plain-client-credentials.ts'
 import type { OAuthPorts } from './ports.ts'
 import { withGrace } from './refresh-grace.ts'
 import { API_KEY_CLIENT, EXCHANGE_PARAMETERS, tokenExchange } from './token-exchange.ts'
@@ -38,6 +39,11 @@ export class OAuthEngine {
   async handle(req: IncomingMessage, res: ServerResponse, path: string, ip: string): Promise<void> {
     pinToIssuer(req, this.#ports.issuer, path, ip)
     await this.#callback(req, res)
+  }
+
+  /** An ordinary token for a machine, without the engine's machinery; undefined where that has to decide. */
+  async grantPlainly(request: PlainRequest): Promise<PlainToken | undefined> {
+    return grantPlainly(this.#ports, this.#provider, request)
   }
 
   /** The authorization that waits for this browser; throws `SessionNotFound` of the engine when there is none. */
