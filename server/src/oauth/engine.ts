@@ -14,6 +14,7 @@ import { engineConfiguration } from './engine-configuration.ts'
 import { watchEngine } from './engine-events.ts'
 import { endSignInAtLogout } from './end-sign-in.ts'
 import { nameReplacements } from './gone-grants.ts'
+import { inOneWrite } from './one-write.ts'
 import { grantPlainly, type PlainRequest, type PlainToken } from './plain-client-credentials.ts'
 import type { OAuthPorts } from './ports.ts'
 import { withGrace } from './refresh-grace.ts'
@@ -77,6 +78,12 @@ export class OAuthEngine {
   }
 }
 
+/** What stands around handlers of the engine's own grants. */
+const AROUND: Readonly<Record<string, typeof withGrace | undefined>> = {
+  authorization_code: inOneWrite,
+  refresh_token: withGrace,
+}
+
 export function makeProvider(ports: OAuthPorts): Provider {
   /** The engine registers its own grants while it is made. */
   class OurProvider extends Provider {
@@ -86,7 +93,8 @@ export function makeProvider(ports: OAuthPorts): Provider {
       params?: Iterable<string>,
       duplicates?: Iterable<string>,
     ): void {
-      const ours = name === 'refresh_token' ? withGrace(ports, handler as never) : handler
+      const around = AROUND[name]
+      const ours = around ? around(ports, handler as never) : handler
       super.registerGrantType(name, ours as never, params as never, duplicates as never)
     }
   }
