@@ -104,6 +104,8 @@ export const tokens: Bench = {
       { what: 'bare durable commits, one after another', value: spread(durable), unit: '/s' },
       { what: `code for tokens, ${CALLERS} callers`, value: spread(redeemed.perSecond), unit: '/s' },
       { what: `refresh, ${CALLERS} callers`, value: spread(refreshed.perSecond), unit: '/s' },
+      { what: 'code for tokens, processor time', value: spread(redeemed.cpuMicros), unit: 'µs' },
+      { what: 'refresh, processor time', value: spread(refreshed.cpuMicros), unit: 'µs' },
       { what: 'code for tokens / commits', value: ratios(redeemed.perSecond, durable), unit: '×' },
       { what: 'refresh / commits', value: ratios(refreshed.perSecond, durable), unit: '×' },
     ]

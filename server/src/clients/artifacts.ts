@@ -4,7 +4,7 @@
  */
 import { type Caller, deriveKey, open, seal, systemCaller } from '../kernel/index.ts'
 import type { Changes } from '../revocation/index.ts'
-import type { Storage } from '../storage/index.ts'
+import type { Storage, Transaction } from '../storage/index.ts'
 import { type Artifact, idHash, linksOf, SEALED_MODELS } from './artifact.ts'
 import {
   type ArtifactRow,
@@ -54,11 +54,7 @@ export class Artifacts {
   async save(artifact: Artifact): Promise<boolean> {
     const row = this.#toRow(artifact)
     return this.#storage.write(async (tx) => {
-      if (row.grant_id !== null && row.model !== 'Grant') {
-        const grant = await lockArtifact(tx, 'Grant', idHash('Grant', row.grant_id), 'share')
-        if (!grant) return false
-        row.tenant_id ??= grant.tenant_id
-      }
+      if (!(await isUnderItsGrant(tx, [row], 'share'))) return false
       await upsertArtifact(tx, row)
       return true
     })
@@ -72,12 +68,23 @@ export class Artifacts {
 
   /**
    * One of many at once gets `consumed`. A second presentation means that it was stolen: RFC 9700, section 4.14.2.
-   * `spare` leaves the grant to whoever finds out whether it was a retry.
+   * `spare` leaves the grant to whoever finds out whether it was a retry. Whoever gets it stores `andSave` with it, all
+   * of its own grant; nobody else does.
    */
-  async consume(model: string, id: string, { spare = false } = {}): Promise<Consumption> {
+  async consume(
+    model: string,
+    id: string,
+    { spare = false, andSave = [] }: { spare?: boolean; andSave?: readonly Artifact[] } = {},
+  ): Promise<Consumption> {
     const hash = idHash(model, id)
+    const rows = andSave.map((artifact) => this.#toRow(artifact))
     return this.#storage.write(async (tx) => {
-      if (await markConsumed(tx, model, hash, this.#changes.clock.nowMs())) return 'consumed'
+      // The grant's row first, as whoever ends it takes it: two losers who met here would wait for each other.
+      if (!(await isUnderItsGrant(tx, rows, 'update'))) return 'lost'
+      if (await markConsumed(tx, model, hash, this.#changes.clock.nowMs())) {
+        for (const row of rows) await upsertArtifact(tx, row)
+        return 'consumed'
+      }
       if (spare) return 'lost'
       const used = await lockArtifact(tx, model, hash, 'share')
       if (used?.grant_id) await endGrant(tx, this.#changes, ENGINE, used.grant_id, `${model} presented twice`)
@@ -152,6 +159,19 @@ export class Artifacts {
       consumed_at: null,
     }
   }
+}
+
+/** False when the grant of these has ended. They get its tenant. */
+async function isUnderItsGrant(
+  tx: Transaction,
+  rows: readonly ArtifactRow[],
+  how: 'share' | 'update',
+): Promise<boolean> {
+  const [first] = rows
+  if (!first || first.grant_id === null || first.model === 'Grant') return true
+  const grant = await lockArtifact(tx, 'Grant', idHash('Grant', first.grant_id), how)
+  for (const row of rows) row.tenant_id ??= grant?.tenant_id ?? null
+  return grant !== undefined
 }
 
 /** Who the audit names: the engine acts for whoever holds the credential, and knows them by it alone. */

@@ -3,6 +3,7 @@
  * may ask for. Beside them what the OAuth engine stores between two requests: codes, grants, refresh tokens.
  */
 export { idHash } from './artifact.ts'
+export type { Artifact } from './artifact.ts'
 export { Artifacts, type Consumption } from './artifacts.ts'
 export { endGrant } from './end-grant.ts'
 export {

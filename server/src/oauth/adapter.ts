@@ -7,7 +7,6 @@ import type { Changes } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import { toMetadata } from './client-metadata.ts'
 import { evidence, evidenceIfAny } from './evidence.ts'
-import { PresentedTwice } from './refresh-grace.ts'
 import { register } from './registration.ts'
 
 export interface AdapterPorts {
@@ -33,13 +32,16 @@ class ArtifactAdapter implements Adapter {
 
   async upsert(id: string, payload: AdapterPayload, expiresInSeconds: number): Promise<void> {
     const { artifacts, clock } = this.#ports
-    const saved = await artifacts.save({
+    const { rsn, held } = evidence()
+    const artifact = {
       model: this.#model,
       id,
       payload: payload as Record<string, unknown>,
-      rsn: evidence().rsn,
+      rsn,
       expiresAtMs: clock.nowMs() + expiresInSeconds * 1000,
-    })
+    }
+    if (held) return void held.saved.push(artifact)
+    const saved = await artifacts.save(artifact)
     // Somebody else's misuse ended the grant while this request was under way.
     if (!saved) throw new errors.InvalidGrant('the grant has ended')
   }
@@ -61,9 +63,9 @@ class ArtifactAdapter implements Adapter {
 
   /** The engine looked before it came here and ignores what this answers: only an exception stops the second of two. */
   async consume(id: string): Promise<void> {
-    const spare = this.#isSpared()
-    if ((await this.#ports.artifacts.consume(this.#model, id, { spare })) === 'consumed') return
-    if (spare) throw new PresentedTwice()
+    const held = evidenceIfAny()?.held
+    if (held) return void (held.consumed = { model: this.#model, id })
+    if ((await this.#ports.artifacts.consume(this.#model, id)) === 'consumed') return
     if (this.#model === 'PushedAuthorizationRequest')
       throw new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used')
     throw new errors.InvalidGrant(`${this.#model} was presented twice`)

@@ -35,6 +35,16 @@ interface Refused {
 
 type Ports = Pick<OAuthPorts, 'activity' | 'logger'>
 
+/** Something was issued to `client` without the engine. */
+export function noteIssued(
+  { activity }: Pick<Ports, 'activity'>,
+  { ip, route }: { readonly ip: string; readonly route: string },
+  client: EngineClient,
+  code: string,
+): void {
+  activity.record({ kind: 'oauth_issued', code, ...whose(client), route, network: coarseNetwork(ip) })
+}
+
 export function watchEngine(provider: Provider, { activity, logger }: Ports): void {
   const on = (event: string, listener: (...words: never[]) => void): void =>
     void (provider as unknown as NodeJS.EventEmitter).on(event, listener as never)
@@ -47,8 +57,7 @@ export function watchEngine(provider: Provider, { activity, logger }: Ports): vo
       code: code.slice(0, 100),
       route: known?.route ?? 'oauth',
       network: known ? coarseNetwork(known.ip) : 'unknown',
-      tenant: client ? (privilegesOf(client)?.tenantId ?? undefined) : undefined,
-      credential: client?.clientId.slice(0, 200),
+      ...(client && whose(client)),
     })
   }
 
@@ -67,6 +76,13 @@ export function watchEngine(provider: Provider, { activity, logger }: Ports): vo
     note(ctx, 'oauth_refused', 'server_error')
     logger.error({ err: error, route: evidenceIfAny()?.route }, 'the OAuth server failed')
   })
+}
+
+function whose(client: EngineClient): { tenant: string | undefined; credential: string } {
+  return {
+    tenant: privilegesOf(client)?.tenantId ?? undefined,
+    credential: client.clientId.slice(0, 200),
+  }
 }
 
 function clientOf(ctx: KoaContextWithOIDC): EngineClient | undefined {

@@ -14,6 +14,8 @@ import { engineConfiguration } from './engine-configuration.ts'
 import { watchEngine } from './engine-events.ts'
 import { endSignInAtLogout } from './end-sign-in.ts'
 import { nameReplacements } from './gone-grants.ts'
+import { inOneWrite } from './one-write.ts'
+import { grantPlainly, type PlainRequest, type PlainToken } from './plain-client-credentials.ts'
 import type { OAuthPorts } from './ports.ts'
 import { withGrace } from './refresh-grace.ts'
 import { API_KEY_CLIENT, EXCHANGE_PARAMETERS, tokenExchange } from './token-exchange.ts'
@@ -38,6 +40,11 @@ export class OAuthEngine {
   async handle(req: IncomingMessage, res: ServerResponse, path: string, ip: string): Promise<void> {
     pinToIssuer(req, this.#ports.issuer, path, ip)
     await this.#callback(req, res)
+  }
+
+  /** An ordinary token for a machine, without the engine's machinery; undefined where that has to decide. */
+  async grantPlainly(request: PlainRequest): Promise<PlainToken | undefined> {
+    return grantPlainly(this.#ports, this.#provider, request)
   }
 
   /** The authorization that waits for this browser; throws `SessionNotFound` of the engine when there is none. */
@@ -71,6 +78,12 @@ export class OAuthEngine {
   }
 }
 
+/** What stands around handlers of the engine's own grants. */
+const AROUND: Readonly<Record<string, typeof withGrace | undefined>> = {
+  authorization_code: inOneWrite,
+  refresh_token: withGrace,
+}
+
 export function makeProvider(ports: OAuthPorts): Provider {
   /** The engine registers its own grants while it is made. */
   class OurProvider extends Provider {
@@ -80,7 +93,8 @@ export function makeProvider(ports: OAuthPorts): Provider {
       params?: Iterable<string>,
       duplicates?: Iterable<string>,
     ): void {
-      const ours = name === 'refresh_token' ? withGrace(ports, handler as never) : handler
+      const around = AROUND[name]
+      const ours = around ? around(ports, handler as never) : handler
       super.registerGrantType(name, ours as never, params as never, duplicates as never)
     }
   }

@@ -5,12 +5,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { readFeedHead } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
+import type { Held } from './one-write.ts'
 
 export interface Evidence {
   /** Lowered where older evidence is used: a parent token keeps its own. */
   rsn: number
   /** A second presentation of the refresh token may be an honest retry: see refresh-grace.ts. */
   graceful?: boolean
+  /** What the engine writes meanwhile waits here: see one-write.ts. */
+  held?: Held | undefined
   readonly ip: string
   readonly requestId: string
   /** The OAuth endpoint, as the activity log names it. */

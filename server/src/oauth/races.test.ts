@@ -258,7 +258,10 @@ onBothDatabases('races', (fresh) => {
     const { consume, seeOnce } = Artifacts.prototype
     // What the engine's own storage does: it marks, and tells nobody that it was marked before.
     for (const one of artifacts) {
-      one.consume = async () => 'consumed'
+      one.consume = async (_model, _id, { andSave = [] } = {}) => {
+        for (const artifact of andSave) await one.save(artifact)
+        return 'consumed'
+      }
       one.seeOnce = async (model, id, expiresAtMs) => {
         await seeOnce.call(one, model, id, expiresAtMs)
         return true

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, it } from 'node:test'
+import { after, before, it, mock } from 'node:test'
 import * as openid from 'openid-client'
 import { Browser } from '../../test/browser.ts'
 import { onBothDatabases } from '../../test/databases.ts'
@@ -13,6 +13,7 @@ import {
   openOAuthServer,
   type OAuthServer,
 } from '../../test/oauth-server.ts'
+import { StorageUnavailable } from '../storage/index.ts'
 import { GRACE_SECONDS } from './refresh-grace.ts'
 
 const CALLBACK = 'https://app.example.test/callback'
@@ -95,6 +96,22 @@ onBothDatabases('a refresh that is sent again', (fresh) => {
       const next = await refresh(again.refresh_token)
       assert.equal(claimsOf(next.access_token).gid, claimsOf(first.access_token).gid)
     })
+
+  it('is used up by the very write that stores what replaces it', async () => {
+    const { tokens, refresh } = await granted({})
+    const { artifacts } = server.deployment.oauth
+    const [save, consume] = [mock.method(artifacts, 'save'), mock.method(artifacts, 'consume')]
+    try {
+      // The database goes away in the middle of it: nothing has happened.
+      consume.mock.mockImplementationOnce(() => Promise.reject(new StorageUnavailable('away')))
+      await assert.rejects(refresh(tokens.refresh_token))
+      const next = await refresh(tokens.refresh_token)
+      assert.equal(await isActive(next.access_token), true)
+      assert.deepEqual([save.mock.callCount(), consume.mock.callCount()], [0, 2])
+    } finally {
+      mock.restoreAll()
+    }
+  })
 
   it('ends the grant of a public client without a key', async () => {
     const { tokens, refresh } = await granted({ kind: 'browser' })

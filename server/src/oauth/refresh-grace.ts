@@ -7,21 +7,18 @@
  * The answer is kept sealed under a key that is derived from the presented token, which is stored nowhere.
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Artifact } from '../clients/index.ts'
 import { deriveKey, open, seal } from '../kernel/index.ts'
 import { checkDpopProof, type DpopProof, takeDpopProof } from './engine-internals.ts'
 import type { EngineClient } from './client-metadata.ts'
 import { evidence } from './evidence.ts'
+import { type Held, holdBack, writeHeld } from './one-write.ts'
 import type { OAuthPorts } from './ports.ts'
 
 export const GRACE_SECONDS = 10
 /** How long a retry waits for the answer of the request that it repeats, which may still be under way. */
 const WAIT_MS = 1_500
 const POLL_MS = 15
-
-/** What the adapter throws instead of ending the grant, where `evidence().graceful`. */
-export class PresentedTwice extends Error {
-  override readonly name = 'PresentedTwice'
-}
 
 type GrantHandler = (ctx: KoaContextWithOIDC) => Promise<void>
 type Ports = Pick<OAuthPorts, 'artifacts' | 'clock'>
@@ -55,14 +52,13 @@ export function withGrace(ports: Ports, refresh: GrantHandler): GrantHandler {
       return repeat(ports, ctx, stored, contextOf(ctx, proof))
     }
     evidence().graceful = true
-    try {
-      await refresh(ctx)
-    } catch (error) {
-      if (!(error instanceof PresentedTwice)) throw error
-      // The engine has checked and used up the proof by now.
-      return repeat(ports, ctx, stored, contextOf(ctx, await checkDpopProof(ctx)))
-    }
-    await keep(ports, token, stored, contextOf(ctx, await checkDpopProof(ctx)), ctx.body)
+    const held: Held = { consumed: undefined, saved: [] }
+    await holdBack(held, () => refresh(ctx))
+    // The engine has checked and used up the proof by now.
+    const context = contextOf(ctx, await checkDpopProof(ctx))
+    held.saved.push(answerOf(ports, token, stored, context, ctx.body))
+    if ((await writeHeld(ports.artifacts, held, { spare: true })) === 'lost')
+      return repeat(ports, ctx, stored, context)
   }
 }
 
@@ -90,19 +86,19 @@ async function repeat(
   throw new errors.InvalidGrant('RefreshToken was presented twice')
 }
 
-async function keep(
-  { artifacts, clock }: Ports,
+/** The answer, to be kept for a retry. */
+function answerOf(
+  { clock }: Ports,
   token: string,
   { grantId, accountId, clientId }: StoredRefreshToken,
   context: string,
   answer: unknown,
-): Promise<void> {
+): Artifact {
   const until = clock.nowMs() + GRACE_SECONDS * 1000
   const sealed = seal(answerKey(token), JSON.stringify(answer), context)
   const payload = { grantId, accountId, clientId, sealed, until }
   const { rsn } = evidence()
-  const saved = await artifacts.save({ model: 'RefreshAnswer', id: token, payload, rsn, expiresAtMs: until })
-  if (!saved) throw new errors.InvalidGrant('the grant has ended')
+  return { model: 'RefreshAnswer', id: token, payload, rsn, expiresAtMs: until }
 }
 
 function openAnswer(token: string, sealed: string, context: string): unknown {

@@ -25,6 +25,12 @@ async function lookUp(storage: Storage, idOrUri: string): Promise<Resource | und
   }
 }
 
+/** The one API of a client that has one. */
+export async function onlyResource(storage: Storage, client: object): Promise<Resource | undefined> {
+  const [only, another] = privilegesOf(client)?.resources ?? []
+  return only && !another ? lookUp(storage, only.resourceId) : undefined
+}
+
 /**
  * The scopes of `resource` that `client` may ask for; undefined when it may not ask for it at all. A client that nobody
  * registered may ask for all of them: it is the user who allows them.
@@ -73,10 +79,9 @@ export function resourceIndicators(storage: Storage) {
       const asksAnApi = String(scope ?? '')
         .split(' ')
         .some((name) => name !== '' && !openid.includes(name))
-      const own = privilegesOf(client)?.resources ?? []
-      const only = own.length === 1 && (asksAnApi || grantType === 'client_credentials') ? own[0] : undefined
-      const uri = only && (await lookUp(storage, only.resourceId))?.uri
-      if (uri !== undefined) return uri
+      const only =
+        asksAnApi || grantType === 'client_credentials' ? await onlyResource(storage, client) : undefined
+      if (only) return only.uri
       if (grantType === 'client_credentials')
         throw new errors.InvalidTarget('name the API in the resource parameter')
       return []

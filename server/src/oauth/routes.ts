@@ -9,6 +9,7 @@ import { hasBearer, introspectAsVerifier } from './introspection-routes.ts'
 import type { LazyEngine } from './lazy-engine.ts'
 import { withEvidence } from './evidence.ts'
 import type { OAuthPorts } from './ports.ts'
+import { answerPlainly } from './token-routes.ts'
 
 interface Endpoint {
   readonly path: string
@@ -99,15 +100,21 @@ function pathOf(request: FastifyRequest, path: string, base: string): string {
 
 async function hand(
   lazy: LazyEngine,
-  { storage }: OAuthPorts,
+  ports: OAuthPorts,
   request: FastifyRequest,
   reply: FastifyReply,
   path: string,
 ): Promise<void> {
+  if (
+    path === ROUTES.token &&
+    request.method === 'POST' &&
+    (await answerPlainly(lazy, ports, request, reply))
+  )
+    return
   const { ip, id: requestId, raw: req } = request
   const route = request.routeOptions.url ?? path
   const engine = await lazy.load()
-  await withEvidence(storage, { ip, requestId, route }, async () => {
+  await withEvidence(ports.storage, { ip, requestId, route }, async () => {
     reply.hijack()
     const res = reply.raw
     res.setHeader('x-request-id', requestId)
