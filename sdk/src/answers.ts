@@ -132,9 +132,10 @@ export class Answers {
     const { rows } = this.#knowledge
     for (const pauseMs of [...ASK_AGAIN_AFTER_MS, undefined]) {
       const answer = await this.#askOnce(question, isLatest)
-      if (!answer.valid || answer.position === UNKNOWN) return answer
-      if (!rows.touchedSince(answer.prints, answer.position)) return answer
+      if (!answer.valid) return answer
+      // However new the answer: a restored database has forgotten ends that are known here.
       if (rows.hasEnded(answer.prints)) return denial('revoked')
+      if (answer.position === UNKNOWN || !rows.touchedSince(answer.prints, answer.position)) return answer
       // A proof is good for one question.
       if (question.proof) break
       if (pauseMs) await new Promise<void>((resolve) => this.#clock.after(pauseMs, resolve, 'awaited'))
@@ -196,7 +197,12 @@ export class Answers {
     // Rows may have been missed since the question was sent: the answer is good for this one request.
     if (generation !== this.#knowledge.generation) return
     const endMs = Math.max(credential.untilMs, credential.aloneUntilMs)
-    if (this.#clock.monotonicMs() < endMs && this.#credentials.isUntouched(credential))
+    const { rows } = this.#knowledge
+    if (
+      this.#clock.monotonicMs() < endMs &&
+      !rows.hasEnded(credential.prints) &&
+      this.#credentials.isUntouched(credential)
+    )
       this.#credentials.keep(digest, credential)
   }
 

@@ -110,9 +110,11 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     const presented = typeof request === 'string' ? bareCredential(request) : readRequest(request)
     if (typeof presented !== 'string' && 'valid' in presented) return counters.note(presented)
     const credential = typeof presented === 'string' ? presented : presented.token
+    const proof = typeof presented === 'string' ? undefined : proofOf(presented, request as CredentialRequest)
+    if (proof && 'valid' in proof) return counters.note(proof)
     const asked: Asked = {
       credential,
-      proof: typeof presented === 'string' ? undefined : proofOf(presented, request as CredentialRequest),
+      proof,
       ip: options.ip,
       request: typeof request === 'string' ? undefined : request,
       scopes: scopeList(options.scopes),
@@ -138,10 +140,22 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     return denial('exposed_in_url')
   }
 
-  /** A proof is for a method and a URL. Of the request's URL only the path counts; what is missing fits no proof. */
-  function proofOf({ dpop }: DpopCredential, { method = '', url = '' }: CredentialRequest): PresentedProof {
-    const path = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
-    return { dpop, method, url: `${config.publicUrl ?? ''}${path}` }
+  /** A proof is for a method and a URL. Of the request's URL only the path counts: callers write the rest. */
+  function proofOf(
+    { dpop }: DpopCredential,
+    { method, url = '' }: CredentialRequest,
+  ): PresentedProof | Denial {
+    const { publicUrl } = config
+    if (publicUrl !== undefined && method)
+      return { dpop, method, url: `${publicUrl}${url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')}` }
+    // Nobody could say what the proof is for.
+    warn(
+      'Postern: a DPoP proof was refused because it is not known what it is for. ' +
+        (publicUrl === undefined
+          ? 'Give createVerifier a publicUrl.'
+          : "Give verify() the request's method."),
+    )
+    return denial('proof_invalid')
   }
 
   function decide(asked: Asked, digest: string): Result | Promise<Result> {

@@ -13,7 +13,8 @@ import { accepted, aKey, refused, RESOURCE } from './support/wire.ts'
 
 /**
  * Serves `GET /orders` (orders:read), `POST /orders` (orders:read and orders:write), `GET /optional` (orders:read, if
- * anyone) and `GET /v2/orders` (orders:read, in a nested router), and answers `{ sub }`. `forwarded` makes it take
+ * anyone), `GET /strong` (orders:read, signed in by `high` within ten minutes, closed while the feed is silent) and
+ * `GET /v2/orders` (orders:read, in a nested router), and answers `{ sub }`. `forwarded` makes it take
  * the address from `X-Forwarded-For`, the framework's own way.
  */
 export type StartApi = (verifier: Verifier, options?: { forwarded?: boolean }) => Promise<Api>

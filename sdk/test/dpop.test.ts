@@ -1,45 +1,22 @@
 /** Tokens that are bound to a key (RFC 9449), and sign-ins that are strong and recent enough (RFC 9470). */
 import assert from 'node:assert/strict'
-import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
 import { test } from 'node:test'
 import type { Result } from '../src/index.ts'
 import { createTestIssuer } from '../src/testing/index.ts'
+import { dpopHolder, proof, proofClaims, sha256 } from './support/dpop-holder.ts'
 
 async function code(result: Result | Promise<Result>): Promise<string> {
   const settled = await result
   return settled.valid ? 'valid' : settled.code
 }
 
-const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
-
-function holder() {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { crv, kty, x, y } = publicKey.export({ format: 'jwk' })
-  return { privateKey, jwk: { crv, kty, x, y }, jkt: sha256(JSON.stringify({ crv, kty, x, y })) }
-}
-
-function proof(
-  { privateKey, jwk }: { privateKey: KeyObject; jwk: object },
-  claims: object,
-  header: object = {},
-): string {
-  const input = `${encoded({ typ: 'dpop+jwt', alg: 'ES256', jwk, ...header })}.${encoded(claims)}`
-  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  return `${input}.${signature.toString('base64url')}`
-}
-
 async function setUp() {
   const issuer = await createTestIssuer()
   const verifier = await issuer.createLiveVerifier()
-  const key = holder()
+  const key = dpopHolder()
   const { text: token } = await issuer.issueToken({ claims: { cnf: { jkt: key.jkt } } })
   const claims = (changes: object = {}) => ({
-    htm: 'GET',
-    htu: 'https://api.example.com/orders',
-    ath: sha256(token),
-    jti: randomUUID(),
-    iat: Math.floor(issuer.clock.nowMs() / 1000),
+    ...proofClaims('GET', 'https://api.example.com/orders', { token, nowMs: issuer.clock.nowMs() }),
     ...changes,
   })
   const request = (dpop: string | undefined, changes: object = {}) => ({
@@ -81,7 +58,7 @@ test('refuses every proof that is not for this request, or not by this key', asy
     'no jti': proof(key, claims({ jti: undefined })),
     'too old': proof(key, claims({ iat: nowSeconds - 61 })),
     'from the future': proof(key, claims({ iat: nowSeconds + 62 })),
-    'another key': proof(holder(), claims()),
+    'another key': proof(dpopHolder(), claims()),
     'a private key in it': proof(key, claims(), { jwk: privateJwk }),
     'another type': proof(key, claims(), { typ: 'JWT' }),
     'no algorithm': proof(key, claims(), { alg: 'none' }),
@@ -119,5 +96,40 @@ test('asks for the sign-in that a route needs, and says what it asked', async ()
   assert.equal(
     await code(verifier.verify(issuer.issueKey().text, { maxAgeSeconds: 10 })),
     'insufficient_authentication',
+  )
+})
+
+test('refuses every proof where the service does not say where it is, or what the method was', async () => {
+  const { issuer, key, claims, request } = await setUp()
+  const warnings: string[] = []
+  const onWarning = (message: string) => warnings.push(message)
+  const verifier = await issuer.createLiveVerifier({ onWarning })
+  const nameless = request(proof(key, claims()), { method: undefined })
+  assert.equal(await code(verifier.verify(nameless)), 'proof_invalid')
+  assert.match(warnings[0] ?? '', /method/)
+  const urn = await issuer.createLiveVerifier({ resource: 'urn:example:api', onWarning })
+  assert.equal(await code(urn.verify(request(proof(key, claims())))), 'proof_invalid')
+  assert.match(warnings[1] ?? '', /publicUrl/)
+  assert.equal(issuer.questions.length, 0)
+})
+
+test('tells the server of a proof with the scheme DPoP alone, whole', async () => {
+  const { issuer, verifier } = await setUp()
+  const { text } = issuer.issueKey()
+  const dpop = proof(dpopHolder(), proofClaims('GET', 'https://api.example.com/orders', { token: text }))
+  const asked = (authorization: string) => ({
+    method: 'GET',
+    url: '/orders?x=1',
+    headers: { authorization, dpop },
+  })
+  assert.equal(await code(verifier.verify(asked(`Bearer ${text}`))), 'valid')
+  const plain = issuer.questions.at(-1) ?? {}
+  assert.deepEqual([plain['dpop'], plain['method'], plain['url']], [undefined, undefined, undefined])
+  const other = issuer.issueKey()
+  await verifier.verify(asked(`DPoP ${other.text}`))
+  const proven = issuer.questions.at(-1) ?? {}
+  assert.deepEqual(
+    [proven['credential'], proven['dpop'], proven['method'], proven['url']],
+    [other.text, dpop, 'GET', 'https://api.example.com/orders?x=1'],
   )
 })

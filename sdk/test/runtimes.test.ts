@@ -18,21 +18,24 @@ function outputOf(script: string): Promise<string> {
   return new Promise((resolve) => child.on('close', () => resolve(output.trim())))
 }
 
+/** Has `createTestIssuer` and `settle`, and nothing of Node's own. */
+const WEB_ALONE = `
+  const { registerHooks } = await import('node:module')
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (specifier === 'node:crypto') throw new Error('not here')
+      return next(specifier, context)
+    },
+  })
+  process.getBuiltinModule = () => undefined
+  const { Buffer } = globalThis
+  delete globalThis.Buffer
+  const { createTestIssuer, settle } = await import(${url('testing/index.ts')})
+  // Node's own fetch cannot do without it.
+  globalThis.Buffer = Buffer`
+
 test('verifies tokens and keys with web APIs alone', async () => {
-  const output = await outputOf(`
-    const { registerHooks } = await import('node:module')
-    registerHooks({
-      resolve(specifier, context, next) {
-        if (specifier === 'node:crypto') throw new Error('not here')
-        return next(specifier, context)
-      },
-    })
-    process.getBuiltinModule = () => undefined
-    const { Buffer } = globalThis
-    delete globalThis.Buffer
-    const { createTestIssuer, settle } = await import(${url('testing/index.ts')})
-    // Node's own fetch cannot do without it.
-    globalThis.Buffer = Buffer
+  const output = await outputOf(`${WEB_ALONE}
     const issuer = await createTestIssuer()
     const verifier = await issuer.createLiveVerifier()
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -47,8 +50,44 @@ test('verifies tokens and keys with web APIs alone', async () => {
   assert.equal(output, '["live",true,true,"revoked",1]')
 })
 
-test('an open stream keeps no program alive', async (t) => {
+test('takes no token that was revoked, or whose key went, while its signature was checked', async () => {
+  const output = await outputOf(`${WEB_ALONE}
+    const { verify } = crypto.subtle
+    let release
+    crypto.subtle.verify = async (...about) => {
+      const proven = await verify.apply(crypto.subtle, about)
+      await new Promise((resolve) => (release = resolve))
+      return proven
+    }
+    const codes = []
+    for (const meanwhile of [
+      () => {},
+      (issuer, id) => issuer.revoke('token', id),
+      (issuer) => issuer.revoke('signing_key', issuer.kid),
+      (issuer) => issuer.feed.setKeys([]),
+    ]) {
+      const issuer = await createTestIssuer()
+      const verifier = await issuer.createLiveVerifier()
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      const { id, text } = await issuer.issueToken()
+      release = undefined
+      const verified = verifier.verify(text)
+      while (!release) await settle()
+      meanwhile(issuer, id)
+      await settle()
+      release()
+      const { valid, code } = await verified
+      codes.push(valid || code)
+      verifier.close()
+    }
+    console.log(JSON.stringify(codes))`)
+  assert.equal(output, '[true,"revoked","revoked","unknown"]')
+})
+
+test('an open stream keeps no program alive, and what the program asks itself does', async (t) => {
   const server = createServer((request, response) => {
+    // The program's own, from elsewhere, under a path like the feed's.
+    if (request.headers.host?.startsWith('localhost')) return void setTimeout(() => response.end('late'), 600)
     if (request.url?.startsWith('/v1/feed/snapshot'))
       response.end(
         JSON.stringify({
@@ -76,6 +115,12 @@ test('an open stream keeps no program alive', async (t) => {
     const options = { server: 'http://127.0.0.1:${port}', credential: 'c', resource: 'https://api.example.com' }
     const verifier = createVerifier(options)
     console.log(await verifier.ready(), verifier.status().state)
-    await new Promise((resolve) => setTimeout(resolve, 200))`)
-  assert.equal(output, 'true live')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    // While the feed's own request is on its way.
+    verifier.close()
+    const again = createVerifier({ ...options, credential: 'd' })
+    again.ready()
+    const answer = await fetch('http://localhost:${port}/proxied/v1/feed/items')
+    console.log(await answer.text())`)
+  assert.equal(output, 'true live\nlate')
 })

@@ -14,9 +14,11 @@ import type { Verifier } from '../verifier.ts'
 import {
   admission,
   checkProtectedResource,
+  demandsOf,
   noPrincipal,
   parseScopes,
   type GuardOptions,
+  type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
 import { authInfoOf, type AuthInfo } from './mcp-auth-info.ts'
@@ -28,7 +30,7 @@ import { refusedResponse } from './web-response.ts'
 export type { AuthInfo } from './mcp-auth-info.ts'
 export { serveMetadata } from './node-response.ts'
 
-export interface McpOptions<Request> extends GuardOptions<Request> {
+export interface McpOptions<Request> extends GuardOptions<Request>, Omit<RouteOptions, 'optional'> {
   /** Made by `protectedResource()`, for the URL of the MCP endpoint. Clients sign in through it. */
   readonly protectedResource: ProtectedResource
   /** What every request to the endpoint needs, and what a client asks for at first. Default: any good credential. */
@@ -62,7 +64,7 @@ export function protect(
     if (metadata) return new Response(metadata.body === '' ? null : metadata.body, metadata)
 
     const ip = options.clientIp?.(request)
-    const first = decide.credential(await verifier.verify(request, { scopes: decide.scopes, ip }))
+    const first = decide.credential(await verifier.verify(request, { ...decide.demands, ip }))
     if (!first.admitted) return refusedResponse(first.refusal)
     const authInfo = authInfoOf(request, first.principal, options.protectedResource)
     if (!decide.readsTools || request.method !== 'POST') return handle(request, { authInfo })
@@ -104,9 +106,9 @@ export function createGuard(verifier: Verifier, options: McpOptions<McpNodeReque
     response: NodeResponse,
     ip: string | undefined,
   ): Promise<boolean> {
-    const { headers, rawHeaders } = request
+    const { method, headers, rawHeaders } = request
     const url = request.originalUrl ?? request.url
-    const result = await verifier.verify({ headers, rawHeaders, url }, { scopes: decide.scopes, ip })
+    const result = await verifier.verify({ method, headers, rawHeaders, url }, { ...decide.demands, ip })
     const first = decide.credential(result)
     if (!first.admitted) return refuse(() => sendRefusal(response, first.refusal))
     request.auth = authInfoOf(request, first.principal, options.protectedResource)
@@ -145,7 +147,7 @@ function decisions<Incoming>(verifier: Verifier, options: McpOptions<Incoming>) 
   const scopes = parseScopes(options.scopes)
   const toolScopes = parseToolScopes(options.toolScopes)
   return {
-    scopes,
+    demands: demandsOf(scopes, options),
     readsTools: toolScopes.size > 0,
     credential(result: Result) {
       const outcome = admission(verifier, result, options, scopes)

@@ -12,6 +12,7 @@ import { metadataAnswer, type ProtectedResource } from '../protected-resource.ts
 import type { Verifier } from '../verifier.ts'
 import {
   checkProtectedResource,
+  demandsOf,
   parseScopes,
   type GuardOptions,
   type RouteOptions,
@@ -53,12 +54,12 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Request> =
     routeScopes: Scopes | undefined,
     // The overloads promise a Principal wherever `optional` is not set.
     handler: GuardedHandler<Incoming, Context, never>,
-    { optional = false }: RouteOptions = {},
+    route: RouteOptions = {},
   ) => {
-    const scopes = parseScopes(routeScopes)
+    const demands = demandsOf(parseScopes(routeScopes), route)
     return async (request: Incoming, context: Context): Promise<Response> => {
-      const result: Result = await verifier.verify(request, { scopes, ip: options.clientIp?.(request) })
-      const outcome = webAdmission(verifier, result, options, scopes, optional)
+      const result: Result = await verifier.verify(request, { ...demands, ip: options.clientIp?.(request) })
+      const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
       return outcome instanceof Response ? outcome : handler(request, context, outcome.principal as never)
     }
   }
@@ -74,10 +75,10 @@ export function createProxyGuard(
   options: GuardOptions<Request> = {},
 ): (request: Request, scopes?: Scopes, route?: RouteOptions) => Promise<Response | undefined> {
   checkProtectedResource(verifier, options)
-  return async (request, routeScopes, { optional = false } = {}) => {
-    const scopes = parseScopes(routeScopes)
-    const result: Result = await verifier.verify(request, { scopes, ip: options.clientIp?.(request) })
-    const outcome = webAdmission(verifier, result, options, scopes, optional)
+  return async (request, routeScopes, route = {}) => {
+    const demands = demandsOf(parseScopes(routeScopes), route)
+    const result: Result = await verifier.verify(request, { ...demands, ip: options.clientIp?.(request) })
+    const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
     return outcome instanceof Response ? outcome : undefined
   }
 }

@@ -20,6 +20,11 @@ const TERMINAL_KINDS: ReadonlySet<string> = new Set(
 const LEVEL_KINDS: ReadonlySet<string> = new Set('tenant client subject actor resource'.split(' '))
 
 const FIRST_ROWS = 1024
+/** Looked at in one purge, however few there are; of many, one part in this many. */
+const FEWEST_SWEPT = 1024
+const SWEEPS = 32
+/** Makes of a name's fingerprint that of its earlier level. */
+const BESIDE = -1
 /** Of the index: beyond it, a search for what is not there takes many steps. */
 const FULLEST = 0.8
 
@@ -34,7 +39,8 @@ export class DenyTable {
   /** Number of the row plus one; 0 is free. Its length is a power of two. */
   #index = new Uint32Array(FIRST_ROWS * 2)
   #size = 0
-  #firstDropAfter = Number.POSITIVE_INFINITY
+  /** Where the purge goes on. */
+  #cursor = 0
   #revision = 0
   #droppedUpTo = 0
 
@@ -67,24 +73,30 @@ export class DenyTable {
   note({ seq, kind, key, effect, dropAfterMs }: FeedRow): void {
     if (kind === 'limit') return
     fingerprint(this.#key, `${kind}:${key}`, this.#probe, 0)
-    const known = this.#find(this.#probe, 0)
-    const row = known < 0 ? this.#append() : known
-    const force = forceOf(kind, effect)
-    const before = known < 0 ? 0 : (this.#effects[row] as number)
-    // What has ended stays ended, whatever is said about it later.
-    if (force === ENDED || (before !== ENDED && seq >= (this.#seqs[row] as number)))
-      this.#effects[row] = force
-    this.#seqs[row] = Math.max(seq, this.#seqs[row] as number)
-    const dropAfter = Math.ceil(dropAfterMs / 1000)
-    this.#dropAfter[row] = Math.max(dropAfter, this.#dropAfter[row] as number)
-    this.#firstDropAfter = Math.min(this.#firstDropAfter, dropAfter)
+    this.#noteProbe(seq, forceOf(kind, effect), Math.ceil(dropAfterMs / 1000))
     this.#revision++
+  }
+
+  #noteProbe(seq: number, force: number, dropAfter: number): void {
+    const row = this.#find(this.#probe, 0, 0)
+    if (row < 0) return this.#set(this.#append(), seq, force, dropAfter)
+    const [knownSeq, known] = [this.#seqs[row] as number, this.#effects[row] as number]
+    const knownDropAfter = this.#dropAfter[row] as number
+    const isNewer = seq >= knownSeq
+    // What has ended stays ended, whatever is said about it later.
+    const lasting = force === ENDED || known === ENDED ? ENDED : isNewer ? force : known
+    this.#set(row, Math.max(seq, knownSeq), lasting, Math.max(dropAfter, knownDropAfter))
+    if (lasting !== ASK || Math.max(force, known) !== OLDER) return
+    // Whoever is older than the level must not merely be asked about: the server may have lost it.
+    this.#probe[WORDS - 1] = (this.#probe[WORDS - 1] as number) ^ BESIDE
+    if (isNewer) this.#noteProbe(knownSeq, OLDER, knownDropAfter)
+    else this.#noteProbe(seq, OLDER, dropAfter)
   }
 
   /** Whether a row after `after` is about one of these. */
   touchedSince(prints: Int32Array, after: number): boolean {
     for (let at = 0; at < prints.length; at += WORDS) {
-      const row = this.#find(prints, at)
+      const row = this.#find(prints, at, 0)
       if (row >= 0 && (this.#seqs[row] as number) > after) return true
     }
     return false
@@ -93,7 +105,7 @@ export class DenyTable {
   /** Whether one of these has ended for ever. */
   hasEnded(prints: Int32Array): boolean {
     for (let at = 0; at < prints.length; at += WORDS) {
-      const row = this.#find(prints, at)
+      const row = this.#find(prints, at, 0)
       if (row >= 0 && this.#effects[row] === ENDED) return true
     }
     return false
@@ -103,40 +115,76 @@ export class DenyTable {
   forceOver(prints: Int32Array, rsn: number): number {
     let force = 0
     for (let at = 0; at < prints.length; at += WORDS) {
-      const row = this.#find(prints, at)
+      const row = this.#find(prints, at, 0)
       if (row < 0) continue
       const effect = this.#effects[row] as number
-      if (effect > force && (effect === ENDED || (this.#seqs[row] as number) > rsn)) force = effect
+      if (effect === ENDED) return ENDED
+      if (force === OLDER || (this.#seqs[row] as number) <= rsn) continue
+      force = effect === ASK && this.#levelBeside(prints, at) > rsn ? OLDER : Math.max(force, effect)
     }
     return force
   }
 
-  /** Drops the rows whose time is over, by the server's clock. */
+  /** The position of the level that something milder came after; 0 where there is none. */
+  #levelBeside(prints: Int32Array, at: number): number {
+    const row = this.#find(prints, at, BESIDE)
+    return row < 0 ? 0 : (this.#seqs[row] as number)
+  }
+
+  /**
+   * Drops rows whose time is over, by the server's clock. One call looks at a part of them, so that no request waits for
+   * all of them: after `SWEEPS` calls, each was looked at.
+   */
   purge(nowMs: number): void {
     const now = Math.floor(nowMs / 1000)
-    if (this.#firstDropAfter >= now) return
-    let kept = 0
-    let first = Number.POSITIVE_INFINITY
-    for (let row = 0; row < this.#size; row++) {
-      const dropAfter = this.#dropAfter[row] as number
-      if (dropAfter < now) {
-        this.#droppedUpTo = Math.max(this.#droppedUpTo, this.#seqs[row] as number)
-        continue
-      }
-      first = Math.min(first, dropAfter)
-      if (kept !== row) this.#move(row, kept)
-      kept++
+    let left = Math.max(FEWEST_SWEPT, Math.ceil(this.#size / SWEEPS))
+    for (left = Math.min(left, this.#size); left > 0; left--) {
+      if (this.#cursor >= this.#size) this.#cursor = 0
+      // The last row comes into the place of one that goes, and is looked at next.
+      if ((this.#dropAfter[this.#cursor] as number) < now) this.#drop(this.#cursor)
+      else this.#cursor++
     }
-    this.#clearFrom(kept)
-    this.#size = kept
-    this.#firstDropAfter = first
     this.#fit()
   }
 
-  #find(prints: Int32Array, at: number): number {
+  #drop(row: number): void {
+    this.#droppedUpTo = Math.max(this.#droppedUpTo, this.#seqs[row] as number)
+    this.#free(this.#slotOf(row))
+    const last = --this.#size
+    if (row === last) return
+    this.#index[this.#slotOf(last)] = row + 1
+    this.#prints.copyWithin(row * WORDS, last * WORDS, (last + 1) * WORDS)
+    this.#set(row, this.#seqs[last] as number, this.#effects[last] as number, this.#dropAfter[last] as number)
+  }
+
+  #slotOf(row: number): number {
+    const mask = this.#index.length - 1
+    let slot = (this.#prints[row * WORDS] as number) & mask
+    while (this.#index[slot] !== row + 1) slot = (slot + 1) & mask
+    return slot
+  }
+
+  /** Empties a slot, and moves up what would no longer be found behind it. */
+  #free(freed: number): void {
     const index = this.#index
     const mask = index.length - 1
-    const [a, b, c] = [prints[at] as number, prints[at + 1] as number, prints[at + 2] as number]
+    let hole = freed
+    for (let slot = (hole + 1) & mask; index[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = (this.#prints[((index[slot] as number) - 1) * WORDS] as number) & mask
+      // Reached from its home without passing the hole: it stays.
+      if (((slot - home) & mask) < ((slot - hole) & mask)) continue
+      index[hole] = index[slot] as number
+      hole = slot
+    }
+    index[hole] = 0
+  }
+
+  #find(prints: Int32Array, at: number, beside: number): number {
+    const index = this.#index
+    const mask = index.length - 1
+    const a = prints[at] as number
+    const b = prints[at + 1] as number
+    const c = (prints[at + 2] as number) ^ beside
     const all = this.#prints
     for (let slot = a & mask; ; slot = (slot + 1) & mask) {
       const row = (index[slot] as number) - 1
@@ -163,27 +211,20 @@ export class DenyTable {
     this.#index[slot] = row + 1
   }
 
-  #move(from: number, to: number): void {
-    this.#prints.copyWithin(to * WORDS, from * WORDS, (from + 1) * WORDS)
-    this.#seqs[to] = this.#seqs[from] as number
-    this.#dropAfter[to] = this.#dropAfter[from] as number
-    this.#effects[to] = this.#effects[from] as number
+  #set(row: number, seq: number, effect: number, dropAfter: number): void {
+    this.#seqs[row] = seq
+    this.#effects[row] = effect
+    this.#dropAfter[row] = dropAfter
   }
 
-  #clearFrom(row: number): void {
-    this.#prints.fill(0, row * WORDS)
-    this.#seqs.fill(0, row)
-    this.#dropAfter.fill(0, row)
-    this.#effects.fill(0, row)
-  }
-
-  /** After a purge: gives back what a burst of rows took, and enters what is left anew. */
+  /** Gives back what a burst of rows took. */
   #fit(): void {
     if (this.#seqs.length > FIRST_ROWS && this.#size < this.#seqs.length / 2)
       this.#resize(Math.max(FIRST_ROWS, this.#size + (this.#size >> 3)))
     let slots = FIRST_ROWS * 2
     while (this.#size > slots * FULLEST) slots *= 2
-    this.#reindex(slots)
+    // Not at the very edge: a row more or less must not have it built anew each time.
+    if (slots * 2 < this.#index.length) this.#reindex(slots * 2)
   }
 
   #resize(rows: number): void {

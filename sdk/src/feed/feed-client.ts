@@ -244,7 +244,7 @@ export class FeedClient {
   }
 
   async #adoptKeys(keySet: readonly Members[]): Promise<undefined> {
-    this.knowledge.keys = await importKeys(keySet, this.knowledge.keys)
+    this.knowledge.adoptKeys(await importKeys(keySet, this.knowledge.keys))
   }
 
   async #fetchKeys(): Promise<void> {

@@ -37,9 +37,10 @@ export async function requestFeed(
   path: string,
   signal: AbortSignal,
 ): Promise<FeedResponse | Failure> {
-  const restore = unrefSockets()
+  const feed = `${server}/v1/feed/`
+  const restore = unrefSockets(feed)
   try {
-    const response = await fetch(`${server}/v1/feed/${path}`, {
+    const response = await fetch(`${feed}${path}`, {
       headers: {
         authorization: `Bearer ${credential}`,
         accept: path.startsWith('stream') ? 'text/event-stream' : 'application/json',

@@ -15,7 +15,8 @@ export type FeedState = 'off' | 'boot' | 'live' | 'stale' | 'degraded'
 
 export const LIVE_MS = 3_000
 export const STALE_MS = 30_000
-const PURGE_EVERY_MS = 60_000
+/** A part of the rows each time. */
+const PURGE_EVERY_MS = 1_000
 
 export class Knowledge {
   readonly rows = new DenyTable()
@@ -95,7 +96,7 @@ export class Knowledge {
 
   /** Starts again from a snapshot. Deny rows that are known stay until their time is over. */
   adopt(snapshot: Snapshot, keys: VerificationKeys, sentAtMs: number): void {
-    this.keys = keys
+    this.adoptKeys(keys)
     this.#describe(snapshot)
     for (const row of snapshot.rows) this.rows.note(row)
     this.epoch = snapshot.epoch
@@ -104,6 +105,17 @@ export class Knowledge {
     this.generation++
     this.promise(snapshot, sentAtMs)
     for (const listener of this.#gaps) listener()
+  }
+
+  /** What a key vouched for that is gone is no longer vouched for. */
+  adoptKeys(keys: VerificationKeys): void {
+    const held = this.keys
+    this.keys = keys
+    for (const kid of held.keys())
+      if (!keys.has(kid)) {
+        for (const listener of this.#gaps) listener()
+        return
+      }
   }
 
   /** Takes over what a snapshot says besides its rows, which the stream has told already. */

@@ -7,7 +7,7 @@
 import { builtinModule } from '../builtin-module.ts'
 
 interface Sent {
-  readonly request: { readonly path?: unknown }
+  readonly request: { readonly origin?: unknown; readonly path?: unknown }
   readonly socket: { unref?(): void }
 }
 
@@ -17,19 +17,26 @@ interface Channels {
 }
 
 const SENT = 'undici:client:sendHeaders'
-let open = 0
+/** Of the feeds that are being asked, and how many requests are on their way to each. */
+const open = new Map<string, number>()
 
-/** From here on, until the answer is called, requests to a feed do not keep the process alive. */
-export function unrefSockets(): () => void {
+/** From here on, until the answer is called, requests for what begins with `url` do not keep the process alive. */
+export function unrefSockets(url: string): () => void {
   const channels = builtinModule('node:diagnostics_channel') as Channels | undefined
   if (!channels) return () => {}
-  if (open++ === 0) channels.subscribe(SENT, unrefOne)
+  if (open.size === 0) channels.subscribe(SENT, unrefOne)
+  open.set(url, (open.get(url) ?? 0) + 1)
   return () => {
-    if (--open === 0) channels.unsubscribe(SENT, unrefOne)
+    const left = (open.get(url) ?? 0) - 1
+    if (left > 0) open.set(url, left)
+    else open.delete(url)
+    if (open.size === 0) channels.unsubscribe(SENT, unrefOne)
   }
 }
 
 function unrefOne(message: unknown): void {
   const { request, socket } = message as Sent
-  if (typeof request?.path === 'string' && request.path.includes('/v1/feed/')) socket?.unref?.()
+  const sent = `${String(request?.origin)}${String(request?.path)}`
+  // The program's own requests go over the same channel.
+  for (const url of open.keys()) if (sent.startsWith(url)) socket?.unref?.()
 }

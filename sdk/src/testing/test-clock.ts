@@ -34,13 +34,19 @@ export class TestClock implements Clock {
     const endMs = this.#elapsedMs + ms
     await settle()
     for (let next = this.#next(endMs); next; next = this.#next(endMs)) {
-      this.#pass(next.atMs - this.#elapsedMs)
+      this.#pass(Math.max(0, next.atMs - this.#elapsedMs))
       this.#timers.delete(next)
       next.act()
       await settle()
     }
     this.#pass(endMs - this.#elapsedMs)
     await settle()
+  }
+
+  /** The machine sleeps: time passes, and whatever waited for it happens on waking. */
+  async sleep(ms: number): Promise<void> {
+    this.#pass(ms)
+    await this.advance(0)
   }
 
   /** Sets the wall clock forward or back, as an operator does: no time passes. */

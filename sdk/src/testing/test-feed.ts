@@ -13,12 +13,17 @@ export interface TestRow {
 
 interface Stream {
   readonly receivedAtMs: number
+  /** What a proxy holds back. */
+  held: string
   send(text: string): void
+  /** Passes on what was held back. */
+  release(): void
   end(): void
 }
 
 const KEPT_MS = 3_600_000
 const BEAT_MS = 1_000
+const LUMP_MS = 2_500
 
 export class TestFeed {
   readonly rows: TestRow[] = []
@@ -28,6 +33,7 @@ export class TestFeed {
   #about: Readonly<Record<string, unknown>>
   readonly #streams = new Set<Stream>()
   #epoch = 1
+  #resumeFloor = 0
   #head: number
   /** Requests, by what they asked for: to see what a verifier does. */
   readonly requests = { snapshot: 0, stream: 0, events: 0 }
@@ -38,6 +44,7 @@ export class TestFeed {
     this.#about = about
     this.#head = clock.nowMs() * 1000
     this.#beatLater()
+    this.#releaseLater()
   }
 
   get head(): number {
@@ -60,6 +67,18 @@ export class TestFeed {
     this.#broadcast(this.#event('row', { ...row, epoch: this.#epochName() }, row.seq))
     this.#beat()
     return row
+  }
+
+  /** Deletes the rows whose time is over: who asks from before them begins anew. */
+  purge(): void {
+    for (const row of this.rows.filter(({ drop_after: end }) => end < this.#clock.nowMs())) {
+      this.#resumeFloor = Math.max(this.#resumeFloor, row.seq)
+      this.rows.splice(this.rows.indexOf(row), 1)
+    }
+  }
+
+  #isBehind(after: number): boolean {
+    return after < this.#resumeFloor
   }
 
   /** Another set of keys, told to whoever listens. */
@@ -97,9 +116,9 @@ export class TestFeed {
 
   async #poll({ searchParams }: URL): Promise<Response> {
     const epoch = searchParams.get('epoch')
-    if (epoch !== null && epoch !== this.#epochName())
-      return Response.json({ reset: true, epoch: this.#epochName(), head: this.#head })
     const after = Number(searchParams.get('after'))
+    if ((epoch !== null && epoch !== this.#epochName()) || this.#isBehind(after))
+      return Response.json({ reset: true, epoch: this.#epochName(), head: this.#head })
     const found = () => this.rows.filter((row) => row.seq > after)
     const waitMs = Number(searchParams.get('wait')) * 1000
     if (found().length === 0 && waitMs > 0)
@@ -116,7 +135,15 @@ export class TestFeed {
       start: (controller) => {
         const stream: Stream = {
           receivedAtMs: this.#clock.monotonicMs(),
-          send: (text) => controller.enqueue(encoder.encode(text)),
+          held: '',
+          send: (text) => {
+            if (this.#faults.feed === 'lumps') stream.held += text
+            else controller.enqueue(encoder.encode(text))
+          },
+          release: () => {
+            if (stream.held !== '') controller.enqueue(encoder.encode(stream.held))
+            stream.held = ''
+          },
           end: () => controller.close(),
         }
         signal?.addEventListener('abort', () => {
@@ -126,7 +153,12 @@ export class TestFeed {
         opened = stream
         this.#streams.add(stream)
         if (!this.#isHeard()) return
-        stream.send(': feed\n\n')
+        stream.send(`: feed\n\n${this.#event('jwks', this.#about['jwks'] as object)}`)
+        if (this.#isBehind(after)) {
+          stream.send(this.#event('reset', { epoch: this.#epochName(), head: this.#head }))
+          this.#streams.delete(stream)
+          return stream.end()
+        }
         for (const row of this.rows)
           if (row.seq > after) stream.send(this.#event('row', { ...row, epoch: this.#epochName() }, row.seq))
         this.#beatTo(stream)
@@ -136,7 +168,7 @@ export class TestFeed {
   }
 
   #isHeard(): boolean {
-    return this.#faults.feed === 'up' || this.#faults.feed === 'silent'
+    return ['up', 'silent', 'lumps'].includes(this.#faults.feed)
   }
 
   #broadcast(text: string): void {
@@ -164,6 +196,13 @@ export class TestFeed {
     this.#clock.after(BEAT_MS, () => {
       this.#beat()
       this.#beatLater()
+    })
+  }
+
+  #releaseLater(): void {
+    this.#clock.after(LUMP_MS, () => {
+      for (const stream of this.#streams) stream.release()
+      this.#releaseLater()
     })
   }
 

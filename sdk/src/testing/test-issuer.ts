@@ -25,9 +25,10 @@ export interface Faults {
   server: 'up' | 'down' | 'slow'
   /**
    * Of the feed. `half-open`: connections stay and say nothing; `buffered`: a proxy collects the stream and passes
-   * nothing on; `silent`: the server lost its database and sends no heartbeats.
+   * nothing on; `lumps`: it passes on what it collected every 2.5 seconds; `silent`: the server lost its database and
+   * sends no heartbeats.
    */
-  feed: 'up' | 'down' | 'half-open' | 'buffered' | 'silent'
+  feed: 'up' | 'down' | 'half-open' | 'buffered' | 'lumps' | 'silent'
 }
 
 export interface IssueOptions {

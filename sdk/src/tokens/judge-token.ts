@@ -65,6 +65,8 @@ function judgeVerified(judge: TokenJudge, verified: VerifiedToken | Denial): Jud
   if (!verified.valid) return verified
   const { claims, key } = verified
   const { knowledge } = judge
+  // It may have gone while the signature was checked.
+  if (knowledge.keys.get(key.kid) !== key) return denial('unknown')
   const about = knowledge.resources.get(judge.resource)
   // Two of ours in one `aud` would be a guess: the server knows all of them.
   if (!about || (typeof claims.aud !== 'string' && claims.aud.length > 1)) return 'ask'

@@ -16,6 +16,8 @@ export const expressApi: StartApi = async (verifier, { forwarded = false } = {})
   app.get('/optional', postern('orders:read', { optional: true }), (req, res) => {
     res.json({ sub: req.principal?.sub ?? null })
   })
+  const strong = postern('orders:read', { acrValues: ['high'], maxAgeSeconds: 600, whenDegraded: 'closed' })
+  app.get('/strong', strong, (req, res) => void res.json({ sub: principalOf(req).sub }))
   const v2 = express.Router()
   v2.get('/orders', postern('orders:read'), (req, res) => void res.json({ sub: principalOf(req).sub }))
   app.use('/v2', v2)

@@ -23,6 +23,12 @@ export const fastifyApi: StartApi = async (verifier, { forwarded = false } = {})
       sub: request.principal?.sub ?? null,
     }),
   )
+  const strong = app.requireScopes('orders:read', {
+    acrValues: ['high'],
+    maxAgeSeconds: 600,
+    whenDegraded: 'closed',
+  })
+  app.get('/strong', { onRequest: strong }, async (request) => ({ sub: principalOf(request).sub }))
   await app.register(
     async (v2) => {
       v2.get('/orders', { onRequest: v2.requireScopes('orders:read') }, async (request) => ({

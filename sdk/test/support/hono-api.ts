@@ -17,6 +17,8 @@ export const honoApi: StartApi = async (verifier, { forwarded = false } = {}) =>
   app.get('/optional', postern('orders:read', { optional: true }), (c) =>
     c.json({ sub: c.get('principal')?.sub ?? null }),
   )
+  const strong = postern('orders:read', { acrValues: ['high'], maxAgeSeconds: 600, whenDegraded: 'closed' })
+  app.get('/strong', strong, (c) => c.json({ sub: c.get('principal').sub }))
   const v2 = new Hono()
   v2.get('/orders', postern('orders:read'), (c) => c.json({ sub: c.get('principal').sub }))
   app.route('/v2', v2)

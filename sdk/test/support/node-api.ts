@@ -13,7 +13,10 @@ export const nodeApi: StartApi = async (verifier, { forwarded = false } = {}) =>
   const read = protect(verifier, answer, { ...options, scopes: 'orders:read' })
   const write = protect(verifier, answer, { ...options, scopes: ['orders:read', 'orders:write'] })
   const optional = protect(verifier, answer, { ...options, scopes: 'orders:read', optional: true })
+  const demands = { acrValues: ['high'], maxAgeSeconds: 600, whenDegraded: 'closed' } as const
+  const strong = protect(verifier, answer, { ...options, scopes: 'orders:read', ...demands })
   const server = createServer((request, response) => {
+    if (request.url?.startsWith('/strong')) return strong(request, response)
     if (request.url?.startsWith('/optional')) return optional(request, response)
     return request.method === 'POST' ? write(request, response) : read(request, response)
   })

@@ -320,12 +320,19 @@ onBothDatabases('the feed over HTTP', (fresh) => {
     await closed
   })
 
-  it('sends the keys when they change', async () => {
+  it('sends the keys before it promises anything, and when they change', async () => {
+    const before = await node.done('GET', '/jwks')
     const following = await follow(node)
     await live(following)
+    const told = (): Json[] =>
+      following.events.filter(({ event }) => event === 'jwks').map(({ data }) => data)
+    assert.deepEqual(following.events[0]?.data, before)
+    assert.equal(told().length, 1)
     await second.done('POST', '/v1/signing-keys/rotate', { algorithm: 'ES256' })
-    const { data } = await following.event(({ event }) => event === 'jwks')
-    assert.deepEqual(data, await node.done('GET', '/jwks'))
+    await eventually('it is told', async () => told().length > 1)
+    const after = await node.done('GET', '/jwks')
+    assert.notDeepEqual(after, before)
+    assert.deepEqual(told().at(-1), after)
   })
 
   it('resets every stream, and answers every poll, when a new epoch begins', async () => {

@@ -157,7 +157,7 @@ export function feedRoutes(server: FastifyInstance, ports: FeedRoutes): () => nu
     bearerOnly: true,
     summary: 'Follow the feed',
     description:
-      'Server-sent events: `row`, `heartbeat` every second and after rows, `jwks`, `reset`, `end`. Without `after` it begins at the head.',
+      'Server-sent events: `row`, `heartbeat` every second and after rows, `jwks` at first and when they change, `reset`, `end`. Without `after` it begins at the head.',
     tags,
     schema: {
       querystring: Type.Object({
@@ -197,6 +197,8 @@ export function feedRoutes(server: FastifyInstance, ports: FeedRoutes): () => nu
           join() {
             if (stream.gone) return
             broadcast.join(stream)
+            // They may have changed since the snapshot, when nobody told.
+            stream.keysChanged()
             const beat = broadcast.beatNow()
             if (beat) stream.beat(beat)
           },
