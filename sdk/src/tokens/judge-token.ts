@@ -91,6 +91,8 @@ function judgeVerified(judge: TokenJudge, verified: VerifiedToken | Denial): Jud
   const force = rows.forceOver(refPrints, claims.rsn)
   if (force === ASK) return 'ask'
   if (force > ASK) return denial('revoked')
+  // Somebody counts its requests. A token that was issued before there were limits is touched by the row about them.
+  if (claims.lim) return 'ask'
 
   const prints = new Int32Array(refPrints.length + keyPrint.length)
   prints.set(refPrints)
