@@ -10,6 +10,8 @@ export interface Clock {
 
 /** A wall clock that gains this much on the monotonic one in a single step: the machine slept, or its clock was set. */
 const SLEPT_MS = 1000
+/** To read both clocks takes twice as long, on every request: for so long the wall clock alone says what has passed. */
+const LOOK_MS = 50
 
 /**
  * The monotonic clock of most systems stands still while the machine sleeps, and a service that wakes after an hour must
@@ -19,13 +21,18 @@ const SLEPT_MS = 1000
  */
 export function steadyClock(wallMs: () => number, runningMs: () => number): () => number {
   let sleptMs = 0
-  let lead = wallMs() - runningMs()
+  let wall = wallMs()
+  let running = runningMs()
+  let latest = running
   return () => {
-    const running = runningMs()
-    const now = wallMs() - running
-    if (now - lead > SLEPT_MS) sleptMs += now - lead
-    lead = now
-    return running + sleptMs
+    const passedMs = wallMs() - wall
+    if (passedMs >= 0 && passedMs < LOOK_MS) return (latest = Math.max(latest, running + sleptMs + passedMs))
+    const now = runningMs()
+    const gainedMs = passedMs - (now - running)
+    if (gainedMs > SLEPT_MS) sleptMs += gainedMs
+    wall += passedMs
+    running = now
+    return (latest = Math.max(latest, running + sleptMs))
   }
 }
 

@@ -47,19 +47,23 @@ const AFTER_PROOF: readonly Check[] = [scopes, signedInAsAsked]
 const CLOCK_TOLERANCE_SECONDS = 60
 
 /** The code of the first rule that is broken whatever proof comes with the credential, or undefined. */
-export function brokenBeforeProof(...about: Parameters<Check>): DenialCode | undefined {
-  return firstOf(BEFORE_PROOF, ...about)
+export function brokenBeforeProof(held: Held, request: Circumstances, nowMs: number): DenialCode | undefined {
+  return firstOf(BEFORE_PROOF, held, request, nowMs)
 }
 
 /** The same for the rules about what a proven caller may do. */
-export function brokenAfterProof(...about: Parameters<Check>): DenialCode | undefined {
-  return firstOf(AFTER_PROOF, ...about)
+export function brokenAfterProof(held: Held, request: Circumstances, nowMs: number): DenialCode | undefined {
+  return firstOf(AFTER_PROOF, held, request, nowMs)
 }
 
-function firstOf(checks: readonly Check[], ...about: Parameters<Check>): DenialCode | undefined {
-  const [held, request, nowMs] = about
-  for (const check of checks) {
-    const code = check(held, request, nowMs)
+function firstOf(
+  checks: readonly Check[],
+  held: Held,
+  request: Circumstances,
+  nowMs: number,
+): DenialCode | undefined {
+  for (let index = 0; index < checks.length; index++) {
+    const code = (checks[index] as Check)(held, request, nowMs)
     if (code !== undefined) return code
   }
   return undefined

@@ -13,7 +13,7 @@ export interface Credential {
   /** What a request must satisfy beyond coming with this credential. */
   readonly constraints: Constraints
   /** Of everything it depends on. */
-  readonly prints: Int32Array
+  readonly prints: string
   /** Nothing up to here in the feed speaks against it. */
   position: number
   /** The state of the table of rows at which that was last found. */

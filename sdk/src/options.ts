@@ -35,7 +35,7 @@ export interface VerifierOptions {
    * server's own limit for the resource (`cache_seconds`) is the end of every answer, and this one as well if it is set.
    */
   readonly cacheSeconds?: number
-  /** How many positive answers are kept. Default 10,000, of about a kilobyte each. */
+  /** How many credentials are kept. Default 10,000, of about 700 bytes each, and more with `metadata`. */
   readonly cacheEntries?: number
   /** How long the server may take to answer before the caller gets 503. Default 2 seconds. */
   readonly timeoutSeconds?: number

@@ -26,6 +26,8 @@ export interface NodeRequest {
 
 export type CredentialRequest = WebRequest | NodeRequest
 
+const DPOP = /^dpop /i
+const BEARER = 'Bearer '
 const OTHER_SCHEMES: ReadonlySet<string> = new Set(['basic', 'negotiate'])
 
 /** A token presented as `Authorization: DPoP` (RFC 9449, section 7.1), with the proof from the header beside it. */
@@ -44,12 +46,12 @@ export function presentedCredential(
   const key = headerOf(request, 'x-api-key')
   const legacy = legacyHeader === undefined ? undefined : headerOf(request, legacyHeader)
 
-  const [value, second] = [authorization, key, legacy].filter((found) => found !== undefined)
+  const value = authorization ?? key ?? legacy
   if (value === undefined) return denial('missing')
-  if (second !== undefined || value.includes(',')) return denial('multiple_credentials')
-  if (authorization !== undefined && /^dpop /i.test(authorization))
-    return dpopCredential(request, authorization)
-  const text = authorization === undefined ? value : bearerToken(value)
+  const isSecond = authorization !== undefined && key !== undefined
+  const isThird = legacy !== undefined && (authorization !== undefined || key !== undefined)
+  if (isSecond || isThird || value.includes(',')) return denial('multiple_credentials')
+  const text = authorization === undefined ? value : tokenIn(authorization, request)
   if (typeof text !== 'string') return text
   return text === '' || text.length > MAX_CREDENTIAL_LENGTH ? denial('malformed') : text
 }
@@ -66,7 +68,10 @@ function dpopCredential(request: CredentialRequest, authorization: string): Dpop
 }
 
 /** The scheme's name is case-insensitive (RFC 9110, section 11.1). */
-function bearerToken(authorization: string): string | Denial {
+function tokenIn(authorization: string, request: CredentialRequest): string | DpopCredential | Denial {
+  // As nearly everybody writes it.
+  if (authorization.startsWith(BEARER)) return authorization.slice(BEARER.length).trim()
+  if (DPOP.test(authorization)) return dpopCredential(request, authorization)
   const space = authorization.indexOf(' ')
   const scheme = (space < 0 ? authorization : authorization.slice(0, space)).toLowerCase()
   if (scheme === 'bearer') return space < 0 ? '' : authorization.slice(space + 1).trim()

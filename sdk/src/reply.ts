@@ -5,6 +5,7 @@
 import type { Constraints } from './constraints.ts'
 import { denial, isDenialCode, type Denial } from './denial.ts'
 import { parseBlocks } from './network.ts'
+import { internedList, internedWord } from './interned.ts'
 import type { Actor, Environment, Principal } from './principal.ts'
 
 export interface PositiveReply {
@@ -85,22 +86,22 @@ function parsePrincipal(wire: Members): Principal {
     valid: true as const,
     sub: text(wire['sub']),
     subType: oneOf(wire['sub_type'], ['user', 'client', 'external']),
-    tenant: text(wire['tenant']),
-    resource: text(wire['resource']),
-    scopes: texts(wire['scopes']),
-    roles: texts(wire['roles'] ?? []),
+    tenant: internedWord(text(wire['tenant'])),
+    resource: internedWord(text(wire['resource'])),
+    scopes: internedList(texts(wire['scopes'])),
+    roles: internedList(texts(wire['roles'] ?? [])),
     credential: {
       type: oneOf(credential['type'], ['api_key', 'access_token', 'session']),
       id: text(credential['id']),
       environment: parseEnvironment(credential['environment']),
     },
-    ...optional('clientId', wire['client_id'], text),
+    ...optional('clientId', wire['client_id'], (value) => internedWord(text(value))),
     ...optional('act', wire['act'], (value) => parseActor(value, 0)),
     ...optional('cnf', wire['cnf'], (value) => optional('jkt', object(value)['jkt'], text)),
     ...optional('grantId', wire['grant_id'], text),
     ...optional('sessionId', wire['session_id'], text),
-    ...optional('acr', wire['acr'], text),
-    ...optional('amr', wire['amr'], texts),
+    ...optional('acr', wire['acr'], (value) => internedWord(text(value))),
+    ...optional('amr', wire['amr'], (value) => internedList(texts(value))),
     ...optional('authTimeMs', wire['auth_time'], time),
     ...optional('expiresAtMs', wire['expires_at'], time),
     ...optional('metadata', wire['metadata'], object),
@@ -178,7 +179,7 @@ function duration(value: unknown): number {
 }
 
 export function deepFreeze<Value>(value: Value): Value {
-  if (typeof value === 'object' && value !== null) {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value)
     for (const member of Object.values(value)) deepFreeze(member)
   }

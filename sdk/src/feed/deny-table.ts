@@ -28,6 +28,9 @@ const BESIDE = -1
 /** Of the index: beyond it, a search for what is not there takes many steps. */
 const FULLEST = 0.8
 
+/** UTF-16 units of a fingerprint. */
+export const PRINT_LENGTH = WORDS * 2
+
 export class DenyTable {
   readonly #key = randomKey()
   readonly #probe = new Int32Array(WORDS)
@@ -63,11 +66,14 @@ export class DenyTable {
     return this.#droppedUpTo
   }
 
-  /** What the table is asked by; made once for a credential and kept with it. */
-  fingerprintsOf(refs: readonly string[]): Int32Array {
-    const prints = new Int32Array(refs.length * WORDS)
-    for (let at = 0; at < refs.length; at++) fingerprint(this.#key, refs[at] as string, prints, at * WORDS)
-    return prints
+  /**
+   * What the table is asked by; made once for a credential and kept with it. A string, of `PRINT_LENGTH` units for each:
+   * a typed array of this size takes three times as much.
+   */
+  fingerprintsOf(refs: readonly string[]): string {
+    const words = new Int32Array(refs.length * WORDS)
+    for (let at = 0; at < refs.length; at++) fingerprint(this.#key, refs[at] as string, words, at * WORDS)
+    return String.fromCharCode(...new Uint16Array(words.buffer))
   }
 
   note({ seq, kind, key, effect, dropAfterMs }: FeedRow): void {
@@ -77,7 +83,7 @@ export class DenyTable {
   }
 
   #noteProbe(seq: number, force: number, dropAfter: number): void {
-    const row = this.#find(this.#probe, 0, 0)
+    const row = this.#findWords(this.#probe[0] as number, this.#probe[1] as number, this.#probe[2] as number)
     if (row < 0) return this.#set(this.#append(), seq, force, dropAfter)
     const [knownSeq, known] = [this.#seqs[row] as number, this.#effects[row] as number]
     const knownDropAfter = this.#dropAfter[row] as number
@@ -93,8 +99,8 @@ export class DenyTable {
   }
 
   /** Whether a row after `after` is about one of these. */
-  touchedSince(prints: Int32Array, after: number): boolean {
-    for (let at = 0; at < prints.length; at += WORDS) {
+  touchedSince(prints: string, after: number): boolean {
+    for (let at = 0; at < prints.length; at += PRINT_LENGTH) {
       const row = this.#find(prints, at, 0)
       if (row >= 0 && (this.#seqs[row] as number) > after) return true
     }
@@ -102,8 +108,8 @@ export class DenyTable {
   }
 
   /** Whether one of these has ended for ever. */
-  hasEnded(prints: Int32Array): boolean {
-    for (let at = 0; at < prints.length; at += WORDS) {
+  hasEnded(prints: string): boolean {
+    for (let at = 0; at < prints.length; at += PRINT_LENGTH) {
       const row = this.#find(prints, at, 0)
       if (row >= 0 && this.#effects[row] === ENDED) return true
     }
@@ -111,9 +117,9 @@ export class DenyTable {
   }
 
   /** The strictest thing that the rows say of a credential with these refs and this position: 0, or one of the above. */
-  forceOver(prints: Int32Array, rsn: number): number {
+  forceOver(prints: string, rsn: number): number {
     let force = 0
-    for (let at = 0; at < prints.length; at += WORDS) {
+    for (let at = 0; at < prints.length; at += PRINT_LENGTH) {
       const row = this.#find(prints, at, 0)
       if (row < 0) continue
       const effect = this.#effects[row] as number
@@ -125,7 +131,7 @@ export class DenyTable {
   }
 
   /** The position of the level that something milder came after; 0 where there is none. */
-  #levelBeside(prints: Int32Array, at: number): number {
+  #levelBeside(prints: string, at: number): number {
     const row = this.#find(prints, at, BESIDE)
     return row < 0 ? 0 : (this.#seqs[row] as number)
   }
@@ -178,12 +184,13 @@ export class DenyTable {
     index[hole] = 0
   }
 
-  #find(prints: Int32Array, at: number, beside: number): number {
+  #find(prints: string, at: number, beside: number): number {
+    return this.#findWords(wordAt(prints, at), wordAt(prints, at + 2), wordAt(prints, at + 4) ^ beside)
+  }
+
+  #findWords(a: number, b: number, c: number): number {
     const index = this.#index
     const mask = index.length - 1
-    const a = prints[at] as number
-    const b = prints[at + 1] as number
-    const c = (prints[at + 2] as number) ^ beside
     const all = this.#prints
     for (let slot = a & mask; ; slot = (slot + 1) & mask) {
       const row = (index[slot] as number) - 1
@@ -238,6 +245,10 @@ export class DenyTable {
     this.#index = new Uint32Array(slots)
     for (let row = 0; row < this.#size; row++) this.#enter(row)
   }
+}
+
+function wordAt(prints: string, at: number): number {
+  return prints.charCodeAt(at) | (prints.charCodeAt(at + 1) << 16)
 }
 
 /** What this version does not know makes verifiers ask: whoever wrote it knows what it means. */

@@ -218,6 +218,12 @@ export class TestIssuer {
     return Response.json(this.#decide(String(question['credential'])))
   }
 
+  /** Lets go of what it has issued so far, as if it had never been: for measuring what a verifier keeps. */
+  forget(): void {
+    this.#held.clear()
+    this.questions.length = 0
+  }
+
   #decide(text: string): object {
     const held = this.#held.get(text)
     const asOf = this.feed.head

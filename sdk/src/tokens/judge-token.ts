@@ -5,9 +5,10 @@
  */
 import type { Credential } from '../credentials.ts'
 import { denial, type Denial } from '../denial.ts'
-import { ASK } from '../feed/deny-table.ts'
+import { ASK, PRINT_LENGTH } from '../feed/deny-table.ts'
 import type { FeedResource } from '../feed/feed-messages.ts'
 import type { Knowledge } from '../feed/knowledge.ts'
+import { internedList, internedWord } from '../interned.ts'
 import type { Principal } from '../principal.ts'
 import { refsOfToken } from '../refs.ts'
 import { deepFreeze } from '../reply.ts'
@@ -84,19 +85,15 @@ function judgeVerified(judge: TokenJudge, verified: VerifiedToken | Denial): Jud
   if (claims.iat < Math.floor(about.createdAtMs / 1000)) return denial('revoked')
 
   const { rows } = knowledge
-  const keyPrint = rows.fingerprintsOf([`signing_key:${key.kid}`])
-  // A rotation is a row about the key, too. What it changes is told with the keys; only an end counts here.
-  if (rows.hasEnded(keyPrint)) return denial('revoked')
-  const refPrints = rows.fingerprintsOf(refsOfToken(claims, about.id))
-  const force = rows.forceOver(refPrints, claims.rsn)
+  const prints = rows.fingerprintsOf([...refsOfToken(claims, about.id), `signing_key:${key.kid}`])
+  if (rows.hasEnded(prints)) return denial('revoked')
+  // A rotation is a row about the key, too. What it changes is told with the keys; only an end counts of it.
+  const force = rows.forceOver(prints.slice(0, -PRINT_LENGTH), claims.rsn)
   if (force === ASK) return 'ask'
   if (force > ASK) return denial('revoked')
   // Somebody counts its requests. A token that was issued before there were limits is touched by the row about them.
   if (claims.lim) return 'ask'
 
-  const prints = new Int32Array(refPrints.length + keyPrint.length)
-  prints.set(refPrints)
-  prints.set(keyPrint, refPrints.length)
   return {
     valid: true,
     principal: principalOf(claims, about),
@@ -123,18 +120,18 @@ function principalOf(claims: AccessTokenClaims, { uri }: FeedResource): Principa
     valid: true as const,
     sub,
     subType: sub.startsWith('usr_') ? 'user' : sub.startsWith('cli_') ? 'client' : 'external',
-    tenant: claims.tenant,
+    tenant: internedWord(claims.tenant),
     resource: uri,
-    scopes: claims.scope === undefined ? [] : claims.scope.split(' ').filter((word) => word !== ''),
-    roles: claims.roles ?? [],
+    scopes: internedList(claims.scope?.split(' ').filter((word) => word !== '') ?? []),
+    roles: internedList(claims.roles ?? []),
     credential: { type: 'access_token', id: claims.jti, environment: 'live' },
-    clientId: claims.client_id,
+    clientId: internedWord(claims.client_id),
     ...(act && { act }),
     ...(claims.cnf && { cnf: claims.cnf }),
     ...(claims.gid !== undefined && { grantId: claims.gid }),
     ...(claims.sid !== undefined && { sessionId: claims.sid }),
-    ...(claims.acr !== undefined && { acr: claims.acr }),
-    ...(claims.amr && { amr: claims.amr }),
+    ...(claims.acr !== undefined && { acr: internedWord(claims.acr) }),
+    ...(claims.amr && { amr: internedList(claims.amr) }),
     ...(claims.auth_time !== undefined && { authTimeMs: claims.auth_time * 1000 }),
     expiresAtMs: claims.exp * 1000,
   })
