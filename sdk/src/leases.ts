@@ -18,10 +18,10 @@ export type LeaseDecision =
   /** A slice is used up, and nothing was charged. */
   | { readonly kind: 'refused'; readonly bucket: string }
   /**
-   * The server has to be asked about the rest: tell it what was `reserved` here, and call `refund` with the same when
-   * it refuses.
+   * The server has to be asked about the rest: tell it what was `reserved` here, and call `refund` with the decision when
+   * it refuses. `leases` are those that `reserved` was charged to.
    */
-  | { readonly kind: 'ask'; readonly reserved: readonly string[] }
+  | { readonly kind: 'ask'; readonly reserved: readonly string[]; readonly leases: readonly string[] }
 
 /** One bucket of `POST /v1/limits/leases`, and of its answer. */
 export interface LeaseWish {
@@ -44,6 +44,8 @@ export interface LeaseHolderOptions {
   send(wishes: readonly LeaseWish[]): Promise<readonly LeaseAnswer[]>
   /** Milliseconds that never go back. */
   nowMs(): number
+  /** Calls later, and answers what calls it off. Without it, whoever has the holder calls `renew`. */
+  after?(ms: number, act: () => void): () => void
 }
 
 interface Held {
@@ -73,7 +75,8 @@ export class LeaseHolder {
   readonly #options: LeaseHolderOptions
   readonly #held = new Map<string, Held>()
   #renewing: Promise<void> | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #stopTimer: (() => void) | undefined
+  #isStopped = false
 
   constructor(options: LeaseHolderOptions) {
     this.#options = options
@@ -93,17 +96,27 @@ export class LeaseHolder {
       else if (tokensOf(held) < cost) return { kind: 'refused', bucket }
       else (reserved ??= []).push(bucket)
     }
-    for (const bucket of reserved ?? []) (this.#held.get(bucket) as Held).spent += cost
-    if (missing) return { kind: 'ask', reserved: reserved ?? [] }
-    return ADMITTED
+    if (reserved !== undefined)
+      for (let at = 0; at < reserved.length; at++)
+        (this.#held.get(reserved[at] as string) as Held).spent += cost
+    if (!missing) return ADMITTED
+    const leases = reserved?.map((bucket) => this.#held.get(bucket)?.lease ?? '')
+    return { kind: 'ask', reserved: reserved ?? NONE, leases: leases ?? NONE }
   }
 
-  /** The server refused what was reserved here. */
-  refund(buckets: readonly string[], cost: number): void {
-    for (const bucket of buckets) {
+  /** The server refused what was reserved here. A lease that has ended since takes nothing back: it was spent. */
+  refund(decision: LeaseDecision, cost: number): void {
+    if (decision.kind !== 'ask') return
+    for (const [index, bucket] of decision.reserved.entries()) {
       const held = this.#held.get(bucket)
-      if (held && held.spent >= cost) held.spent -= cost
+      if (held && held.lease === decision.leases[index] && held.spent >= cost) held.spent -= cost
     }
+  }
+
+  /** What a slice still holds; undefined without a lease. */
+  left(bucket: string, nowMs = this.#options.nowMs()): number | undefined {
+    const held = this.#held.get(bucket)
+    return held?.lease === undefined || held.endsAtMs <= nowMs ? undefined : tokensOf(held)
   }
 
   /** Tells what was spent, gives back what is too much, asks for what will be needed. One at a time. */
@@ -111,22 +124,27 @@ export class LeaseHolder {
     return (this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined)))
   }
 
-  /** Renews by itself from now on, while there is anything to renew. */
-  start(): void {
-    const tick = (): void => {
-      this.#timer = setTimeout(tick, RENEW_MS)
-      ;(this.#timer as { unref?: () => void }).unref?.()
-      if (this.#held.size > 0) void this.renew()
-    }
-    tick()
-  }
-
-  /** Gives everything back. */
+  /** Gives everything back, and asks for nothing more. */
   async stop(): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#isStopped = true
+    this.#stopTimer?.()
     await this.#renewing
     for (const held of this.#held.values()) held.lastUsedMs = Number.NEGATIVE_INFINITY
     await this.renew()
+  }
+
+  /** While anything is held; at once for the first. */
+  #keepRenewing(): void {
+    const { after } = this.#options
+    if (this.#stopTimer || this.#isStopped || !after) return
+    void this.renew()
+    const tick = (): void => {
+      this.#stopTimer = undefined
+      if (this.#held.size === 0) return
+      void this.renew()
+      this.#stopTimer = after(RENEW_MS, tick)
+    }
+    this.#stopTimer = after(RENEW_MS, tick)
   }
 
   #note(bucket: string, cost: number, nowMs: number): Held | undefined {
@@ -148,6 +166,7 @@ export class LeaseHolder {
     }
     held.demand += cost
     held.lastUsedMs = nowMs
+    if (this.#stopTimer === undefined) this.#keepRenewing()
     return held
   }
 
@@ -211,6 +230,7 @@ export class LeaseHolder {
 }
 
 const ADMITTED: LeaseDecision = { kind: 'admitted' }
+const NONE: readonly string[] = []
 
 function tokensOf({ granted, spent, returned }: Held): number {
   return Math.max(0, granted - spent - returned)

@@ -15,11 +15,12 @@ import {
   demandsOf,
   noPrincipal,
   parseScopes,
+  routeOf,
   type GuardOptions,
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { sendRefusal, type NodeResponse } from './node-response.ts'
+import { sendRefusal, setHeaders, type NodeResponse } from './node-response.ts'
 
 export { serveMetadata } from './node-response.ts'
 
@@ -36,6 +37,8 @@ declare global {
 export interface ExpressRequest extends NodeRequest {
   readonly originalUrl: string
   readonly ip?: string | undefined
+  readonly baseUrl?: string
+  readonly route?: { readonly path?: unknown } | undefined
   principal?: Principal
 }
 
@@ -57,16 +60,22 @@ export function createGuard(verifier: Verifier, options: GuardOptions<ExpressReq
       const settle = (result: Result) => {
         const outcome = admission(verifier, result, options, demands.scopes, route.optional)
         if (!outcome.admitted) return sendRefusal(response, outcome.refusal)
+        setHeaders(response, outcome.headers)
         if (outcome.principal) request.principal = outcome.principal
         next()
       }
       const { method, headers, rawHeaders, originalUrl: url } = request
       const ip = options.clientIp ? options.clientIp(request) : request.ip
-      const result = verifier.verify({ method, headers, rawHeaders, url }, { ...demands, ip })
+      const result = verifier.verify({ method, headers, rawHeaders, url }, { ...demands, ip, route: demands.route ?? nameOf(request) })
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }
   }
+}
+
+/** In `app.use` there is no route yet. A pattern may be a RegExp or a list: these name nothing. */
+function nameOf({ method, baseUrl = '', route }: ExpressRequest): string | undefined {
+  return typeof route?.path === 'string' ? routeOf(method, `${baseUrl}${route.path}`) : undefined
 }
 
 /** The principal of a guarded request. Throws where there is none. */

@@ -16,6 +16,7 @@ import {
   demandsOf,
   noPrincipal,
   parseScopes,
+  routeOf,
   type GuardOptions,
   type RouteOptions,
   type Scopes,
@@ -86,6 +87,7 @@ function requireScopes(verifier: Verifier, options: PosternPluginOptions): Requi
         const outcome = admission(verifier, result, options, demands.scopes, route.optional)
         if (outcome.admitted) {
           request.principal = outcome.principal ?? null
+          reply.headers(outcome.headers)
           done()
         } else {
           const { status, headers, body } = outcome.refusal
@@ -95,7 +97,11 @@ function requireScopes(verifier: Verifier, options: PosternPluginOptions): Requi
       const { method, headers, rawHeaders } = request.raw
       const ip = options.clientIp ? options.clientIp(request) : request.ip
       const presented = { method, headers, rawHeaders, url: request.originalUrl }
-      const result = verifier.verify(presented, { ...demands, ip })
+      const result = verifier.verify(presented, {
+        ...demands,
+        ip,
+        route: demands.route ?? routeOf(method, request.routeOptions.url),
+      })
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }

@@ -15,6 +15,7 @@ import {
   checkProtectedResource,
   demandsOf,
   parseScopes,
+  routeOf,
   type GuardOptions,
   type RouteOptions,
   type Scopes,
@@ -39,7 +40,12 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Context> =
   return (routeScopes?: Scopes, route: RouteOptions = {}): MiddlewareHandler => {
     const demands = demandsOf(parseScopes(routeScopes), route)
     return async (c, next) => {
-      const result = await verifier.verify(c.req.raw, { ...demands, ip: options.clientIp?.(c) })
+      const result = await verifier.verify(c.req.raw, {
+        ...demands,
+        ip: options.clientIp?.(c),
+        // The guard's own pattern: of `app.get('/orders/:id', guard, …)` that is the route's.
+        route: demands.route ?? routeOf(c.req.method, c.req.routePath),
+      })
       const outcome = admission(verifier, result, options, demands.scopes, route.optional)
       if (!outcome.admitted) {
         const { status, headers, body } = outcome.refusal
@@ -47,6 +53,7 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Context> =
       }
       c.set('principal', outcome.principal)
       await next()
+      for (const [name, value] of Object.entries(outcome.headers)) c.header(name, value)
       return undefined
     }
   }

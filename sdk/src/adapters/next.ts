@@ -18,7 +18,7 @@ import {
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { webAdmission } from './web-response.ts'
+import { webAdmission, withHeaders } from './web-response.ts'
 
 type Answer = Response | Promise<Response>
 
@@ -60,7 +60,9 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Request> =
     return async (request: Incoming, context: Context): Promise<Response> => {
       const result: Result = await verifier.verify(request, { ...demands, ip: options.clientIp?.(request) })
       const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
-      return outcome instanceof Response ? outcome : handler(request, context, outcome.principal as never)
+      if (outcome instanceof Response) return outcome
+      const response = await handler(request, context, outcome.principal as never)
+      return withHeaders(response, outcome.headers)
     }
   }
 }
@@ -68,7 +70,8 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Request> =
 /**
  * Makes a function for `proxy.ts` (`middleware.ts` before Next 16): it answers a refusal, or undefined for a request that
  * may go on. It is a fence in front, not the check itself: what reads a tenant's data is guarded where it is, since the
- * proxy does not hand the Principal on and routes change more often than its `matcher`.
+ * proxy does not hand the Principal on and routes change more often than its `matcher`. It costs the caller's limits nothing
+ * unless `cost` is set.
  */
 export function createProxyGuard(
   verifier: Verifier,
@@ -77,7 +80,9 @@ export function createProxyGuard(
   checkProtectedResource(verifier, options)
   return async (request, routeScopes, route = {}) => {
     const demands = demandsOf(parseScopes(routeScopes), route)
-    const result: Result = await verifier.verify(request, { ...demands, ip: options.clientIp?.(request) })
+    // The guard of the route charges the request; twice would be once too often.
+    const asked = { ...demands, ip: options.clientIp?.(request), cost: route.cost ?? 0 }
+    const result: Result = await verifier.verify(request, asked)
     const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
     return outcome instanceof Response ? outcome : undefined
   }

@@ -3,6 +3,7 @@
  * feed denies it. FEED's rule is "deny if any of them matches; no level masks another". What a row has changed since the
  * token was issued, and what cannot be judged from here, the server is asked.
  */
+import { NO_LIMITS } from '../counted-limits.ts'
 import type { Credential } from '../credentials.ts'
 import { denial, type Denial } from '../denial.ts'
 import { ASK, PRINT_LENGTH } from '../feed/deny-table.ts'
@@ -104,6 +105,9 @@ function judgeVerified(judge: TokenJudge, verified: VerifiedToken | Denial): Jud
       expiresAtMs: claims.exp * 1000,
       ...(claims.cnf && { jkt: claims.cnf.jkt }),
     },
+    limits: NO_LIMITS,
+    usedAs: claims.anc?.find((id) => id.startsWith('key_')) ?? claims.gid ?? claims.sid ?? '',
+    cell: undefined,
     prints,
     position: knowledge.position,
     revision: rows.revision,
