@@ -1,7 +1,7 @@
 /** The verifier's configuration: parsed once, refused with a sentence that says what is expected. */
 import type { FeedState } from './feed/knowledge.ts'
 import { isCredentialText } from './key-format.ts'
-import type { Environment } from './principal.ts'
+import type { Environment, Result } from './principal.ts'
 
 export interface VerifierOptions {
   /** Where Postern runs: `https://auth.example.com`. Plain `http://` is taken for loopback alone. */
@@ -48,6 +48,11 @@ export interface VerifierOptions {
   readonly usage?: boolean
   /** Called when what is known of the feed becomes older or current again: see `status()`. */
   readonly onStateChange?: (state: FeedState, previous: FeedState) => void
+  /**
+   * Called with each answer of `verify`, before its caller has it: for metrics by `code`, tenant or client. It runs within the
+   * request, so it should do little; what it throws is not heard. Counters alone need no hook: see `status()`.
+   */
+  readonly onDecision?: (result: Result) => void
   /** Takes what the operator of this service should know. No credential stands in it. Default `console.warn`. */
   readonly onWarning?: (message: string) => void
   /** In place of the global `fetch`, for a proxy or client certificates. */
@@ -75,6 +80,8 @@ export interface Config {
   readonly timeoutMs: number
   readonly asksPerSecond: number
   readonly onStateChange: (state: FeedState, previous: FeedState) => void
+  /** Undefined where nobody listens, which then costs nothing. */
+  readonly onDecision: ((result: Result) => void) | undefined
   readonly onWarning: (message: string) => void
   readonly fetch: typeof fetch
 }
@@ -99,6 +106,7 @@ export function parseOptions(options: VerifierOptions): Config {
     timeoutMs: number('timeoutSeconds', options.timeoutSeconds ?? 2, 0.01, 60) * 1000,
     asksPerSecond: number('asksPerSecond', options.asksPerSecond ?? 200, 1, 1_000_000),
     onStateChange: func('onStateChange', options.onStateChange) ?? (() => {}),
+    onDecision: func('onDecision', options.onDecision),
     onWarning: func('onWarning', options.onWarning) ?? ((message) => console.warn(message)),
     fetch: func('fetch', options.fetch) ?? globalFetch,
   }

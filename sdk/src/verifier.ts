@@ -10,6 +10,7 @@ import { digestOf } from './digest.ts'
 import { type FeedState, Knowledge } from './feed/knowledge.ts'
 import { feedFor } from './feed/shared-feeds.ts'
 import { hasTypo, isCredentialText, MAX_CREDENTIAL_LENGTH } from './key-format.ts'
+import { observed } from './observe-decisions.ts'
 import type { Config } from './options.ts'
 import { type DpopCredential, presentedCredential, type CredentialRequest } from './presented.ts'
 import type { Result } from './principal.ts'
@@ -340,7 +341,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
 
   return {
     resource: config.resource,
-    verify,
+    verify: observed(verify, config.onDecision),
     limitsOf: (result) => charges.limitsOf(result),
     status() {
       const { rows, position } = knowledge

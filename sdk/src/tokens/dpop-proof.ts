@@ -52,7 +52,7 @@ export async function checkDpopProof(
   // RFC 9864 gives EdDSA on this curve a name of its own.
   const algorithm = alg === 'Ed25519' ? 'EdDSA' : alg
   const key = isJwsAlgorithm(algorithm) ? await importKey(jwk, algorithm) : undefined
-  if (!key || !(await key.verify(jws.signingInput, decodeBase64url(jws.signature)))) return undefined
+  if (!key || (await key.verify(jws.signingInput, decodeBase64url(jws.signature))) !== true) return undefined
 
   const claims = decodeJsonObject(jws.payload)
   if (!claims || !CLAIM_RULES.every((rule) => rule(claims, expected))) return undefined

@@ -94,7 +94,11 @@ async function webKey(jwk: Jwk, alg: JwsAlgorithm): Promise<SignatureKey | undef
     )
     // RFC 7518, section 3.5: the salt is as long as the digest.
     const use = { name, ...(digest && { hash: digest }), saltLength: Number(hash?.slice(3) ?? 0) / 8 }
-    return { alg, verify: (input, signature) => subtle.verify(use, key, signature, bytesOf(input)) }
+    // Awaited here: on some edge runtimes WebCrypto's promises are of another realm, and no `Promise` of ours. Taken for an
+    // answer, such an object would be as good as a yes.
+    const verify = async (input: string, signature: Uint8Array<ArrayBuffer>) =>
+      (await subtle.verify(use, key, signature, bytesOf(input))) === true
+    return { alg, verify }
   } catch {
     return undefined
   }

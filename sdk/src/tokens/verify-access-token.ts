@@ -84,7 +84,7 @@ function readProven(
   proven: boolean,
   expected: TokenExpectations,
 ): VerifiedToken | Denial {
-  if (!proven) return denial('unknown')
+  if (proven !== true) return denial('unknown')
   remember(jws.header, header)
   const payload = decodeJsonObject(jws.payload)
   const claims = payload && readClaims(payload)
