@@ -50,7 +50,9 @@ export interface ChargeQuestion {
 }
 
 /** Said by the server, and not by whoever could not reach it. */
-export type ChargeReply = (PositiveReply & { readonly fromServer: true }) | (Denial & { readonly fromServer?: true })
+export type ChargeReply =
+  | (PositiveReply & { readonly fromServer: true })
+  | (Denial & { readonly fromServer?: true })
 
 /** Until when a refusal may be relied on, by the monotonic clock. */
 interface Refused {

@@ -114,7 +114,8 @@ export function parseLeases(json: unknown): readonly LeaseAnswer[] {
     return {
       bucket: text(bucket),
       strict: strict !== false,
-      ...(typeof lease === 'string' && Number.isSafeInteger(granted) && { lease, granted: granted as number }),
+      ...(typeof lease === 'string' &&
+        Number.isSafeInteger(granted) && { lease, granted: granted as number }),
     }
   })
 }

@@ -134,10 +134,14 @@ export class UsageReporter {
     if (!after || this.#isStopped) return
     this.#stopTimer = after(EVERY_MS, () => {
       this.#stopTimer = undefined
-      void this.flush().then(() => {
-        if (this.#reports.length > 0 || this.#cells.size > 0) this.#keepReporting()
-      })
+      void this.#report()
     })
+  }
+
+  async #report(): Promise<void> {
+    await this.flush()
+    const isLeft = this.#reports.length > 0 || this.#cells.size > 0
+    if (isLeft && this.#stopTimer === undefined) this.#keepReporting()
   }
 
   #cell(counted: Counted, minute: number, scopes: readonly string[], room = 1): UsageCell | undefined {

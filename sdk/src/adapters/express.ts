@@ -66,7 +66,10 @@ export function createGuard(verifier: Verifier, options: GuardOptions<ExpressReq
       }
       const { method, headers, rawHeaders, originalUrl: url } = request
       const ip = options.clientIp ? options.clientIp(request) : request.ip
-      const result = verifier.verify({ method, headers, rawHeaders, url }, { ...demands, ip, route: demands.route ?? nameOf(request) })
+      const result = verifier.verify(
+        { method, headers, rawHeaders, url },
+        { ...demands, ip, route: demands.route ?? nameOf(request) },
+      )
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }

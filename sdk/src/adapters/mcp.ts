@@ -155,9 +155,7 @@ function decisions<Incoming>(verifier: Verifier, options: McpOptions<Incoming>) 
     credential(result: Result) {
       const outcome = admission(verifier, result, options, scopes)
       // Without `optional`, whoever is admitted is known.
-      return outcome.admitted
-        ? { ...outcome, principal: outcome.principal as Principal }
-        : outcome
+      return outcome.admitted ? { ...outcome, principal: outcome.principal as Principal } : outcome
     },
     tools(principal: Principal, message: unknown) {
       const denial = missingToolScopes(toolScopes, principal, message)

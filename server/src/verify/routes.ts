@@ -73,7 +73,8 @@ const VerifyBody = Type.Object({
   ),
   count: Type.Optional(
     Type.Boolean({
-      description: 'False: the verifier counts this request itself and reports it. A refusal is counted here.',
+      description:
+        'False: the verifier counts this request itself and reports it. A refusal is counted here.',
     }),
   ),
   reserved: Type.Optional(
