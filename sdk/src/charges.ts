@@ -9,7 +9,7 @@ import { NO_LIMITS, withStates } from './counted-limits.ts'
 import type { Credential, Credentials } from './credentials.ts'
 import { denial, type Denial } from './denial.ts'
 import type { Knowledge } from './feed/knowledge.ts'
-import { type LeaseAnswer, LeaseHolder, type LeaseWish } from './leases.ts'
+import { type LeaseAnswer, type LeaseDecision, LeaseHolder, type LeaseWish } from './leases.ts'
 import type { Config } from './options.ts'
 import { postJson } from './post-json.ts'
 import type { Principal, Result } from './principal.ts'
@@ -50,6 +50,10 @@ const OF_THE_REQUEST: ReadonlySet<string> = new Set([
   'ip_not_allowed',
 ])
 
+const NONE: readonly string[] = []
+/** The message under way may not have the newest wish in it; the next one has. */
+const MOST_RENEWALS = 1
+
 export class Charges {
   readonly #ports: Ports
   readonly #clock: Clock
@@ -72,13 +76,14 @@ export class Charges {
   charge(known: Credential, request: Charged): Result | Promise<Result> {
     const { cost } = request
     if (cost === 0) return known.principal
-    const decision = this.#leases?.decide(known.limits, cost, this.#clock.monotonicMs())
-    if (decision?.kind === 'admitted') return known.principal
-    if (decision?.kind === 'refused') return this.#refusedHere(known.limits, decision.bucket)
-    return this.#ask(known, request, decision?.reserved ?? []).then((result) => {
-      if (!result.valid && decision) this.#leases?.refund(decision, cost)
-      return result
-    })
+    const leases = this.#leases
+    if (!leases) return this.#ask(known, request, NONE)
+    const decision = leases.decide(known.limits, cost, this.#clock.monotonicMs())
+    if (decision.kind === 'admitted') return known.principal
+    if (decision.kind === 'refused') return this.#refusedHere(known.limits, decision.bucket)
+    if (!decision.isPending) return this.#askForRest(known, request, leases, decision)
+    leases.refund(decision, cost)
+    return this.#whenLeased(known, request, leases)
   }
 
   /** What is known of the limits that a result fell under: for its answer's headers. */
@@ -89,6 +94,34 @@ export class Charges {
 
   stop(): Promise<void> {
     return this.#leases?.stop() ?? Promise.resolve()
+  }
+
+  /**
+   * A busy caller's requests that come before its lease wait for that one, instead of asking one by one: a server that
+   * is slow to answer would be slower for it, and so would leases.
+   */
+  async #whenLeased(known: Credential, request: Charged, leases: LeaseHolder): Promise<Result> {
+    const { limits } = known
+    for (let renewals = 0; ; renewals++) {
+      if (!(await leases.renew())) return denial('unavailable', { retryAfterSeconds: 1 })
+      const decision = leases.decide(limits, request.cost, this.#clock.monotonicMs(), true)
+      if (decision.kind === 'admitted') return known.principal
+      if (decision.kind === 'refused') return this.#refusedHere(limits, decision.bucket)
+      if (!decision.isPending || renewals === MOST_RENEWALS)
+        return this.#askForRest(known, request, leases, decision)
+      leases.refund(decision, request.cost)
+    }
+  }
+
+  async #askForRest(
+    known: Credential,
+    request: Charged,
+    leases: LeaseHolder,
+    decision: Extract<LeaseDecision, { kind: 'ask' }>,
+  ): Promise<Result> {
+    const result = await this.#ask(known, request, decision.reserved)
+    if (!result.valid) leases.refund(decision, request.cost)
+    return result
   }
 
   /** Never joined with another question, as each request costs something, and never kept. */

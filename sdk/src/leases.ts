@@ -19,9 +19,15 @@ export type LeaseDecision =
   | { readonly kind: 'refused'; readonly bucket: string }
   /**
    * The server has to be asked about the rest: tell it what was `reserved` here, and call `refund` with the decision when
-   * it refuses. `leases` are those that `reserved` was charged to.
+   * it refuses. `leases` are those that `reserved` was charged to. `isPending`: some of the rest may soon be leased;
+   * whoever waits for `renew` and decides again spares the server a question.
    */
-  | { readonly kind: 'ask'; readonly reserved: readonly string[]; readonly leases: readonly string[] }
+  | {
+      readonly kind: 'ask'
+      readonly reserved: readonly string[]
+      readonly leases: readonly string[]
+      readonly isPending: boolean
+    }
 
 /** One bucket of `POST /v1/limits/leases`, and of its answer. */
 export interface LeaseWish {
@@ -74,7 +80,7 @@ const LARGEST_MESSAGE = 1_000
 export class LeaseHolder {
   readonly #options: LeaseHolderOptions
   readonly #held = new Map<string, Held>()
-  #renewing: Promise<void> | undefined
+  #renewing: Promise<boolean> | undefined
   #stopTimer: (() => void) | undefined
   #isStopped = false
 
@@ -82,18 +88,30 @@ export class LeaseHolder {
     this.#options = options
   }
 
-  /** Charges all limits or none. Never waits; what is missing is asked for in the background. */
-  decide(limits: readonly LeasableLimit[], cost: number, nowMs = this.#options.nowMs()): LeaseDecision {
+  /**
+   * Charges all limits or none. Never waits; what is missing is asked for in the background. `again`: the same request,
+   * once more.
+   */
+  decide(
+    limits: readonly LeasableLimit[],
+    cost: number,
+    nowMs = this.#options.nowMs(),
+    again = false,
+  ): LeaseDecision {
     let reserved: string[] | undefined
     let missing = false
+    let isPending = false
     for (const { bucket, enforcement } of limits) {
       if (enforcement !== 'leased') {
         missing = true
         continue
       }
-      const held = this.#note(bucket, cost, nowMs)
-      if (held === undefined || held.lease === undefined || held.endsAtMs <= nowMs) missing = true
-      else if (tokensOf(held) < cost) return { kind: 'refused', bucket }
+      const held = this.#note(bucket, again ? 0 : cost, nowMs)
+      if (held === undefined) missing = true
+      else if (held.lease === undefined || held.endsAtMs <= nowMs) {
+        missing = true
+        isPending ||= held.strictUntilMs <= nowMs
+      } else if (tokensOf(held) < cost) return { kind: 'refused', bucket }
       else (reserved ??= []).push(bucket)
     }
     if (reserved !== undefined)
@@ -101,7 +119,7 @@ export class LeaseHolder {
         (this.#held.get(reserved[at] as string) as Held).spent += cost
     if (!missing) return ADMITTED
     const leases = reserved?.map((bucket) => this.#held.get(bucket)?.lease ?? '')
-    return { kind: 'ask', reserved: reserved ?? NONE, leases: leases ?? NONE }
+    return { kind: 'ask', reserved: reserved ?? NONE, leases: leases ?? NONE, isPending }
   }
 
   /** The server refused what was reserved here. A lease that has ended since takes nothing back: it was spent. */
@@ -119,8 +137,8 @@ export class LeaseHolder {
     return held?.lease === undefined || held.endsAtMs <= nowMs ? undefined : tokensOf(held)
   }
 
-  /** Tells what was spent, gives back what is too much, asks for what will be needed. One at a time. */
-  renew(): Promise<void> {
+  /** Tells what was spent, gives back what is too much, asks for what will be needed. One at a time. False: no answer. */
+  renew(): Promise<boolean> {
     return (this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined)))
   }
 
@@ -170,7 +188,7 @@ export class LeaseHolder {
     return held
   }
 
-  async #renew(): Promise<void> {
+  async #renew(): Promise<boolean> {
     const sentMs = this.#options.nowMs()
     const wishes: LeaseWish[] = []
     for (const [bucket, held] of this.#held) {
@@ -178,15 +196,16 @@ export class LeaseHolder {
       if (wish) wishes.push(wish)
       if (wishes.length >= LARGEST_MESSAGE) break
     }
-    if (wishes.length === 0) return
+    if (wishes.length === 0) return true
     let answers: readonly LeaseAnswer[]
     try {
       answers = await this.#options.send(wishes)
     } catch {
       // The numbers are counted since the lease began: the next message says all that this one said.
-      return
+      return false
     }
     for (const answer of answers) this.#take(answer, sentMs)
+    return true
   }
 
   #wish(bucket: string, held: Held, nowMs: number): LeaseWish | undefined {
