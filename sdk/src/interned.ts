@@ -20,12 +20,17 @@ export function internedWord(word: string): string {
 
 /** Frozen. */
 export function internedList(list: readonly string[]): readonly string[] {
-  const name = JSON.stringify(list)
+  const name = list.join(' ')
   const known = lists.get(name)
-  if (known !== undefined) return known
+  if (known !== undefined && isSame(known, list)) return known
   const frozen = Object.freeze(list.map(internedWord))
   if (name.length > LONGEST) return frozen
   if (lists.size >= MOST) lists = new Map()
   lists.set(name, frozen)
   return frozen
+}
+
+/** Two lists may have one name: a role is free to have a space in it. */
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((word, index) => word === other[index])
 }

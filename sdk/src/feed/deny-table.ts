@@ -71,9 +71,16 @@ export class DenyTable {
    * a typed array of this size takes three times as much.
    */
   fingerprintsOf(refs: readonly string[]): string {
-    const words = new Int32Array(refs.length * WORDS)
-    for (let at = 0; at < refs.length; at++) fingerprint(this.#key, refs[at] as string, words, at * WORDS)
-    return String.fromCharCode(...new Uint16Array(words.buffer))
+    const units: number[] = []
+    const words = this.#probe
+    for (let at = 0; at < refs.length; at++) {
+      fingerprint(this.#key, refs[at] as string, words, 0)
+      const [a, b, c] = [words[0] as number, words[1] as number, words[2] as number]
+      // Of each number `fromCharCode` takes the lower 16 bits.
+      units.push(a, a >>> 16, b, b >>> 16, c, c >>> 16)
+    }
+    // In one piece: a text that is put together keeps its pieces.
+    return String.fromCharCode.apply(undefined, units)
   }
 
   note({ seq, kind, key, effect, dropAfterMs }: FeedRow): void {
