@@ -3,6 +3,7 @@ import { createClient } from '@redis/client'
 import { openDeployment } from '../server/src/app.ts'
 import { loadConfig } from '../server/src/config.ts'
 import type { BoundRate } from '../server/src/limits/bound-limit.ts'
+import { createVerifier } from '../sdk/src/index.ts'
 import { LeaseHolder } from '../sdk/src/leases.ts'
 import { Limits } from '../server/src/limits/index.ts'
 import { LocalCounters } from '../server/src/limits/local-counters.ts'
@@ -12,8 +13,8 @@ import { systemClock } from '../server/src/kernel/index.ts'
 import { startValkey, WITHOUT_VALKEY } from '../server/test/valkey.ts'
 import type { Storage } from '../server/src/storage/index.ts'
 import type { Bench } from './bench.ts'
-import { against, type Line, spread } from './measure.ts'
-import { environment, makeDeployment, RESOURCE } from './postern.ts'
+import { against, type Line, ratios, spread } from './measure.ts'
+import { environment, makeDeployment, RESOURCE, serve } from './postern.ts'
 
 const THREE = ['key', 'owner', 'tenant'].map((on): BoundRate => ({
   bucket: `${on}:bench:r`,
@@ -65,6 +66,7 @@ export const limits: Bench = {
     const leased = nanos(() => void holder.decide(LEASED, 1))
     return [
       ...(await inVerify(quick ? 10 : 30)),
+      ...(await inSdk(quick ? 10 : 30)),
       { what: 'three limits in the server, processor time', value: spread(inServer), unit: 'ns' },
       { what: 'three leased limits in the SDK, processor time', value: spread(leased), unit: 'ns' },
       ...(await overValkey(quick)),
@@ -113,6 +115,66 @@ async function inVerify(rounds: number): Promise<Line[]> {
   return [
     { what: 'verify without limits, processor time', value: spread(took[free] as number[]), unit: 'ns' },
     { what: 'verify with three, processor time', value: spread(took[limited] as number[]), unit: 'ns' },
+  ]
+}
+
+const CALLS = 20_000
+/** Longer than it takes to renew a lease: each round begins with a slice for all of it. */
+const PAUSE_MS = 250
+const MOST_WARM_UPS = 20
+
+/** The whole of a verify in a service, live, on a key seen before: without limits, and with three that are leased. */
+async function inSdk(rounds: number): Promise<Line[]> {
+  const made = await makeDeployment(2)
+  const server = await serve(made)
+  const url = `http://localhost:${server.port}`
+  const [free, limited] = made.keys as [string, string]
+  const put = await fetch(`${url}/v1/limits/key/${made.keyIds[1]}`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${made.operatorKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      limits: ['a', 'b', 'c'].map((name) => ({
+        type: 'rate',
+        name,
+        limit: 100_000_000,
+        burst: 100_000_000,
+        enforcement: 'leased',
+      })),
+    }),
+  })
+  if (put.status !== 200) throw new Error(`The limits were refused with ${put.status}.`)
+  const verifier = createVerifier({ server: url, credential: made.operatorKey, resource: RESOURCE })
+  const options = { scopes: ['orders:read'], ip: '203.0.113.7', route: 'GET /orders' }
+  /** Undefined when a call was not decided here, and admitted. */
+  const round = (key: string): number | undefined => {
+    let decided = 0
+    const startedMs = performance.now()
+    for (let count = 0; count < CALLS; count++)
+      if ((verifier.verify(key, options) as { valid?: boolean }).valid === true) decided++
+    const nanos = ((performance.now() - startedMs) / CALLS) * 1e6
+    return decided === CALLS ? nanos : undefined
+  }
+  const times: { readonly free: number[]; readonly limited: number[] } = { free: [], limited: [] }
+  try {
+    if (!(await verifier.ready(10_000))) throw new Error('The verifier is not live.')
+    for (const key of [free, limited]) await verifier.verify(key, options)
+    for (let left = rounds + MOST_WARM_UPS; left > 0 && times.free.length < rounds; left--) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      const [without, withThree] = [round(free), round(limited)]
+      if (without === undefined || withThree === undefined || left > rounds + MOST_WARM_UPS - 3) continue
+      times.free.push(without)
+      times.limited.push(withThree)
+    }
+    if (times.free.length === 0) throw new Error('No round was decided by leases alone.')
+  } finally {
+    await verifier.close()
+    await server.end()
+    made.drop()
+  }
+  return [
+    { what: 'verify in the SDK without limits', value: spread(times.free), unit: 'ns' },
+    { what: 'verify in the SDK with three leased', value: spread(times.limited), unit: 'ns' },
+    against('with three leased to without', ratios(times.limited, times.free), '×', { atMost: 1.5 }),
   ]
 }
 

@@ -15,6 +15,7 @@ import type { Credential, Credentials } from './credentials.ts'
 import { denial, type Denial, type DenialCode } from './denial.ts'
 import type { Knowledge } from './feed/knowledge.ts'
 import type { Config } from './options.ts'
+import type { Principal } from './principal.ts'
 import { refsOfPrincipal } from './refs.ts'
 import type { PositiveReply, Reply } from './reply.ts'
 
@@ -23,8 +24,35 @@ export interface Question {
   readonly digest: string
   readonly ip: string | undefined
   /** With a token that came with a DPoP proof: what only the server can judge of it yet. */
-  readonly proof?: { readonly dpop: string; readonly method: string; readonly url: string } | undefined
+  readonly proof?: Proof | undefined
+  /** With a proof, which is good for one question: what the request costs, so that this is all that is asked. */
+  readonly charge?: { readonly cost: number; readonly route: string } | undefined
 }
+
+interface Proof {
+  readonly dpop: string
+  readonly method: string
+  readonly url: string
+}
+
+/** What is asked about a known credential's limits. */
+export interface ChargeQuestion {
+  readonly credential: string
+  readonly ip: string | undefined
+  readonly proof: Proof | undefined
+  readonly scopes: readonly string[]
+  readonly acrValues: readonly string[] | undefined
+  readonly maxAgeSeconds: number | undefined
+  readonly cost: number
+  readonly route: string
+  /** An earlier question about the same request was. */
+  readonly isCounted: boolean
+}
+
+/** Said by the server, and not by whoever could not reach it. */
+export type ChargeReply =
+  | (PositiveReply & { readonly fromServer: true })
+  | (Denial & { readonly fromServer?: true })
 
 /** Until when a refusal may be relied on, by the monotonic clock. */
 interface Refused {
@@ -162,33 +190,69 @@ export class Answers {
     return credential
   }
 
-  async #fetch({ credential, ip, proof }: Question): Promise<Reply> {
-    const { resource, environment, tenant } = this.#config
-    // Without scopes: the answer has to serve the next request, too. The address is sent since the server refuses a
-    // key that is bound to networks without one, and notes from where a key is used.
-    const about = { credential, resource, environment, tenant, ip: ip?.slice(0, LONGEST_ADDRESS) }
-    const answer = await askServer(this.#config, proof ? { ...about, ...proof } : about)
+  /**
+   * Charges a request of a known credential to its limits, but for those that were `reserved`. Never joined and never
+   * kept. Not held to `asksPerSecond`: only good credentials come so far.
+   */
+  async charge(request: ChargeQuestion, reserved: readonly string[]): Promise<ChargeReply> {
+    const { scopes, acrValues, maxAgeSeconds, cost, route, isCounted } = request
+    const answer = await askServer(this.#config, {
+      ...this.#about(request),
+      ...request.proof,
+      ...(scopes.length > 0 && { scopes }),
+      ...(acrValues?.length && { acr_values: acrValues }),
+      max_age: maxAgeSeconds,
+      cost,
+      route,
+      ...(isCounted && { count: false }),
+      ...(reserved.length > 0 && { reserved }),
+    })
+    if ('reply' in answer) return { ...answer.reply, fromServer: true }
+    this.#warn(answer.failure.warning)
+    return answer.failure.denial
+  }
+
+  async #fetch(question: Question): Promise<Reply> {
+    const { proof, charge } = question
+    // Without scopes: the answer has to serve the next request, too. And without costing anything: what this request
+    // does is judged first, and whoever joins the question costs as much again.
+    const words = charge ?? { cost: 0, ...(this.#config.usage && { count: false }) }
+    const answer = await askServer(this.#config, { ...this.#about(question), ...words, ...proof })
     if ('reply' in answer) return answer.reply
     this.#warn(answer.failure.warning)
     return answer.failure.denial
   }
 
+  /**
+   * The address is sent since the server refuses a key that is bound to networks without one, and notes from where a key
+   * is used.
+   */
+  #about({ credential, ip }: Pick<Question, 'credential' | 'ip'>) {
+    const { resource, environment, tenant } = this.#config
+    return { credential, resource, environment, tenant, ip: ip?.slice(0, LONGEST_ADDRESS) }
+  }
+
   #credentialOf(reply: PositiveReply, sentAtMs: number): Credential {
-    const { principal, constraints, cacheSeconds, asOf, refs } = reply
+    const { principal, constraints, cacheSeconds, asOf, refs, limits } = reply
     const { cacheMs, liveCacheMs, live } = this.#config
     const aloneUntilMs = sentAtMs + Math.min(cacheMs, cacheSeconds * 1000)
     // Without the server's word for what it depends on, what the Principal shows is not all of it.
     const isTraced = refs !== undefined && asOf >= 0
-    return {
+    const credential: Credential = {
       valid: true,
       principal,
       constraints,
+      limits,
+      usedAs: usedAs(principal, refs ?? []),
+      cell: undefined,
       prints: this.#knowledge.rows.fingerprintsOf(live ? (refs ?? refsOfPrincipal(principal)) : []),
       position: asOf < 0 ? UNKNOWN : asOf,
       revision: -1,
       untilMs: isTraced ? sentAtMs + Math.min(liveCacheMs, cacheSeconds * 1000) : aloneUntilMs,
       aloneUntilMs,
     }
+    this.#credentials.noteLimits(credential)
+    return credential
   }
 
   #keep(credential: Credential, { digest }: Question, generation: number): void {
@@ -213,4 +277,11 @@ export class Answers {
     const key = refusal.code === 'ip_not_allowed' ? `${digest} ${ip}` : digest
     if (this.#clock.monotonicMs() < untilMs) this.#refused.set(key, { denial: refusal, untilMs })
   }
+}
+
+/** As the server counts it. */
+function usedAs({ credential, grantId, sessionId }: Principal, refs: readonly string[]): string {
+  if (credential.type === 'api_key') return credential.id
+  const key = refs.find((ref) => ref.startsWith('api_key:'))
+  return key?.slice('api_key:'.length) ?? grantId ?? sessionId ?? ''
 }

@@ -4,14 +4,22 @@
  */
 import { BoundedCache } from './bounded-cache.ts'
 import type { Constraints } from './constraints.ts'
+import type { CountedLimit } from './counted-limits.ts'
 import type { Knowledge } from './feed/knowledge.ts'
 import type { Principal } from './principal.ts'
+import type { UsageCell } from './usage.ts'
 
 export interface Credential {
   readonly valid: true
   readonly principal: Principal
   /** What a request must satisfy beyond coming with this credential. */
   readonly constraints: Constraints
+  /** What its requests are charged to, with the state that the server told last. */
+  limits: readonly CountedLimit[]
+  /** Under which id its use is counted: the key, also of a token that descends from one, else its grant or session. */
+  readonly usedAs: string
+  /** Where its use is counted just now. */
+  cell: UsageCell | undefined
   /** Of everything it depends on. */
   readonly prints: string
   /** Nothing up to here in the feed speaks against it. */
@@ -27,6 +35,8 @@ export interface Credential {
 export class Credentials {
   readonly #known: BoundedCache<Credential>
   readonly #knowledge: Knowledge
+  /** Those that have limits, by what was answered for them. */
+  readonly #limited = new WeakMap<Principal, Credential>()
 
   constructor(capacity: number, knowledge: Knowledge) {
     this.#known = new BoundedCache(capacity)
@@ -43,6 +53,15 @@ export class Credentials {
 
   keep(digest: string, credential: Credential): void {
     this.#known.set(digest, credential)
+  }
+
+  /** Notes what has limits, whether it is kept or not. */
+  noteLimits(credential: Credential): void {
+    if (credential.limits.length > 0) this.#limited.set(credential.principal, credential)
+  }
+
+  limitsOf(principal: Principal): readonly CountedLimit[] | undefined {
+    return this.#limited.get(principal)?.limits
   }
 
   drop(digest: string): void {

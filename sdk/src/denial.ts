@@ -1,5 +1,7 @@
 /** A refused verify: one code out of a closed set, and a sentence that is safe to show a stranger. */
 
+import type { LimitState } from './rate-limit-headers.ts'
+
 /** The status is the one that an adapter answers with. */
 export const DENIALS = {
   missing: { status: 401, detail: 'No credential was presented.' },
@@ -42,6 +44,8 @@ export interface Denial {
   readonly maxAgeSeconds?: number
   /** With 429 and 503: when another attempt makes sense. */
   readonly retryAfterSeconds?: number
+  /** With 429: what the limits are at. */
+  readonly limits?: readonly LimitState[]
 }
 
 export function denial(code: DenialCode, more: Omit<Denial, 'valid' | 'code' | 'detail'> = {}): Denial {

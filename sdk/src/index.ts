@@ -32,5 +32,6 @@ export {
   type ProtectedResourceOptions,
   type ResourceMetadata,
 } from './protected-resource.ts'
+export { type LimitState, rateLimitHeaders } from './rate-limit-headers.ts'
 export { refusal, type Problem, type Refusal, type RefusalOptions } from './refusal.ts'
 export type { Verifier, VerifierStatus, VerifyOptions, WhenDegraded } from './verifier.ts'

@@ -18,10 +18,16 @@ export type LeaseDecision =
   /** A slice is used up, and nothing was charged. */
   | { readonly kind: 'refused'; readonly bucket: string }
   /**
-   * The server has to be asked about the rest: tell it what was `reserved` here, and call `refund` with the same when
-   * it refuses.
+   * The server has to be asked about the rest: tell it what was `reserved` here, and call `refund` with the decision when
+   * it refuses. `leases` are those that `reserved` was charged to. `isPending`: some of the rest may soon be leased;
+   * whoever waits for `renew` and decides again spares the server a question.
    */
-  | { readonly kind: 'ask'; readonly reserved: readonly string[] }
+  | {
+      readonly kind: 'ask'
+      readonly reserved: readonly string[]
+      readonly leases: readonly string[]
+      readonly isPending: boolean
+    }
 
 /** One bucket of `POST /v1/limits/leases`, and of its answer. */
 export interface LeaseWish {
@@ -44,6 +50,8 @@ export interface LeaseHolderOptions {
   send(wishes: readonly LeaseWish[]): Promise<readonly LeaseAnswer[]>
   /** Milliseconds that never go back. */
   nowMs(): number
+  /** Calls later, and answers what calls it off. Without it, whoever has the holder calls `renew`. */
+  after?(ms: number, act: () => void): () => void
 }
 
 interface Held {
@@ -72,61 +80,89 @@ const LARGEST_MESSAGE = 1_000
 export class LeaseHolder {
   readonly #options: LeaseHolderOptions
   readonly #held = new Map<string, Held>()
-  #renewing: Promise<void> | undefined
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #renewing: Promise<boolean> | undefined
+  #stopTimer: (() => void) | undefined
+  #isStopped = false
 
   constructor(options: LeaseHolderOptions) {
     this.#options = options
   }
 
-  /** Charges all limits or none. Never waits; what is missing is asked for in the background. */
-  decide(limits: readonly LeasableLimit[], cost: number, nowMs = this.#options.nowMs()): LeaseDecision {
+  /**
+   * Charges all limits or none. Never waits; what is missing is asked for in the background. `again`: the same request,
+   * once more.
+   */
+  decide(
+    limits: readonly LeasableLimit[],
+    cost: number,
+    nowMs = this.#options.nowMs(),
+    again = false,
+  ): LeaseDecision {
     let reserved: string[] | undefined
     let missing = false
+    let isPending = false
     for (const { bucket, enforcement } of limits) {
       if (enforcement !== 'leased') {
         missing = true
         continue
       }
-      const held = this.#note(bucket, cost, nowMs)
-      if (held === undefined || held.lease === undefined || held.endsAtMs <= nowMs) missing = true
-      else if (tokensOf(held) < cost) return { kind: 'refused', bucket }
+      const held = this.#note(bucket, again ? 0 : cost, nowMs)
+      if (held === undefined) missing = true
+      else if (held.lease === undefined || held.endsAtMs <= nowMs) {
+        missing = true
+        isPending ||= held.strictUntilMs <= nowMs
+      } else if (tokensOf(held) < cost) return { kind: 'refused', bucket }
       else (reserved ??= []).push(bucket)
     }
-    for (const bucket of reserved ?? []) (this.#held.get(bucket) as Held).spent += cost
-    if (missing) return { kind: 'ask', reserved: reserved ?? [] }
-    return ADMITTED
+    if (reserved !== undefined)
+      for (let at = 0; at < reserved.length; at++)
+        (this.#held.get(reserved[at] as string) as Held).spent += cost
+    if (!missing) return ADMITTED
+    const leases = reserved?.map((bucket) => this.#held.get(bucket)?.lease ?? '')
+    return { kind: 'ask', reserved: reserved ?? NONE, leases: leases ?? NONE, isPending }
   }
 
-  /** The server refused what was reserved here. */
-  refund(buckets: readonly string[], cost: number): void {
-    for (const bucket of buckets) {
+  /** The server refused what was reserved here. A lease that has ended since takes nothing back: it was spent. */
+  refund(decision: LeaseDecision, cost: number): void {
+    if (decision.kind !== 'ask') return
+    for (const [index, bucket] of decision.reserved.entries()) {
       const held = this.#held.get(bucket)
-      if (held && held.spent >= cost) held.spent -= cost
+      if (held && held.lease === decision.leases[index] && held.spent >= cost) held.spent -= cost
     }
   }
 
-  /** Tells what was spent, gives back what is too much, asks for what will be needed. One at a time. */
-  renew(): Promise<void> {
+  /** What a slice still holds; undefined without a lease. */
+  left(bucket: string, nowMs = this.#options.nowMs()): number | undefined {
+    const held = this.#held.get(bucket)
+    return held?.lease === undefined || held.endsAtMs <= nowMs ? undefined : tokensOf(held)
+  }
+
+  /** Tells what was spent, gives back what is too much, asks for what will be needed. One at a time. False: no answer. */
+  renew(): Promise<boolean> {
     return (this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined)))
   }
 
-  /** Renews by itself from now on, while there is anything to renew. */
-  start(): void {
-    const tick = (): void => {
-      this.#timer = setTimeout(tick, RENEW_MS)
-      ;(this.#timer as { unref?: () => void }).unref?.()
-      if (this.#held.size > 0) void this.renew()
-    }
-    tick()
-  }
-
-  /** Gives everything back. */
+  /** Gives everything back, and asks for nothing more. */
   async stop(): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#isStopped = true
+    this.#stopTimer?.()
     await this.#renewing
     for (const held of this.#held.values()) held.lastUsedMs = Number.NEGATIVE_INFINITY
     await this.renew()
+  }
+
+  /** While anything is held; at once for the first. */
+  #keepRenewing(): void {
+    const { after } = this.#options
+    if (this.#stopTimer || this.#isStopped || !after) return
+    void this.renew()
+    const tick = (): void => {
+      this.#stopTimer = undefined
+      if (this.#held.size === 0) return
+      void this.renew()
+      this.#stopTimer = after(RENEW_MS, tick)
+    }
+    this.#stopTimer = after(RENEW_MS, tick)
   }
 
   #note(bucket: string, cost: number, nowMs: number): Held | undefined {
@@ -148,10 +184,11 @@ export class LeaseHolder {
     }
     held.demand += cost
     held.lastUsedMs = nowMs
+    if (this.#stopTimer === undefined) this.#keepRenewing()
     return held
   }
 
-  async #renew(): Promise<void> {
+  async #renew(): Promise<boolean> {
     const sentMs = this.#options.nowMs()
     const wishes: LeaseWish[] = []
     for (const [bucket, held] of this.#held) {
@@ -159,15 +196,16 @@ export class LeaseHolder {
       if (wish) wishes.push(wish)
       if (wishes.length >= LARGEST_MESSAGE) break
     }
-    if (wishes.length === 0) return
+    if (wishes.length === 0) return true
     let answers: readonly LeaseAnswer[]
     try {
       answers = await this.#options.send(wishes)
     } catch {
       // The numbers are counted since the lease began: the next message says all that this one said.
-      return
+      return false
     }
     for (const answer of answers) this.#take(answer, sentMs)
+    return true
   }
 
   #wish(bucket: string, held: Held, nowMs: number): LeaseWish | undefined {
@@ -211,6 +249,7 @@ export class LeaseHolder {
 }
 
 const ADMITTED: LeaseDecision = { kind: 'admitted' }
+const NONE: readonly string[] = []
 
 function tokensOf({ granted, spent, returned }: Held): number {
   return Math.max(0, granted - spent - returned)

@@ -41,6 +41,11 @@ export interface VerifierOptions {
   readonly timeoutSeconds?: number
   /** How often the server may be asked in the long run; bursts of twice as many pass. Default 200 a second. */
   readonly asksPerSecond?: number
+  /**
+   * Count the requests that are decided here, and report the counts to the server every second. Default: whatever `live`
+   * is. Without it, the server counts the questions that it is asked.
+   */
+  readonly usage?: boolean
   /** Called when what is known of the feed becomes older or current again: see `status()`. */
   readonly onStateChange?: (state: FeedState, previous: FeedState) => void
   /**
@@ -66,6 +71,7 @@ export interface Config {
   readonly publicUrl: string | undefined
   readonly legacyHeader: string | undefined
   readonly live: boolean
+  readonly usage: boolean
   /** Without the feed. */
   readonly cacheMs: number
   /** With it. */
@@ -93,6 +99,7 @@ export function parseOptions(options: VerifierOptions): Config {
     publicUrl: publicUrl(options.publicUrl, options.resource),
     legacyHeader: headerName(options.legacyHeader),
     live: flag('live', options.live) ?? true,
+    usage: flag('usage', options.usage) ?? options.live ?? true,
     cacheMs: number('cacheSeconds', options.cacheSeconds ?? 5, 0, 3600) * 1000,
     liveCacheMs: (options.cacheSeconds ?? 3600) * 1000,
     cacheEntries: whole('cacheEntries', options.cacheEntries ?? 10_000, 0, 10_000_000),

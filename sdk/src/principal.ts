@@ -34,6 +34,8 @@ export interface Principal {
   readonly authTimeMs?: number
   /** Unix milliseconds. Absent: the credential does not end by itself. */
   readonly expiresAtMs?: number
+  /** The name of the nearest plan: the key's own, else its owner's, its client's, its tenant's. */
+  readonly plan?: string
   /** As it was stored with the credential; its members are not renamed. */
   readonly metadata?: Readonly<Record<string, unknown>>
 }

@@ -11,8 +11,8 @@ export interface LimitState {
   readonly windowSeconds?: number | undefined
   readonly period?: 'day' | 'month' | undefined
   readonly remaining: number
-  /** Until it is whole again. */
-  readonly resetSeconds: number
+  /** Until it is whole again; undefined where that is not known, as of a slice of a limit. */
+  readonly resetSeconds: number | undefined
 }
 
 const DAY_SECONDS = 86_400
@@ -30,7 +30,8 @@ export function rateLimitHeaders(limits: readonly LimitState[]): Readonly<Record
     ratelimit: limits
       .map(
         ({ remaining, resetSeconds }, index) =>
-          `${quoted(names[index] as string)};r=${integer(remaining)};t=${integer(resetSeconds)}`,
+          `${quoted(names[index] as string)};r=${integer(remaining)}` +
+          (resetSeconds === undefined ? '' : `;t=${integer(resetSeconds)}`),
       )
       .join(', '),
   }

@@ -3,7 +3,9 @@
  * later trusts it. What the reply says beyond what this version knows makes it good for one use, never for more.
  */
 import type { Constraints } from './constraints.ts'
+import { type CountedLimit, NO_LIMITS } from './counted-limits.ts'
 import { denial, isDenialCode, type Denial } from './denial.ts'
+import type { LeaseAnswer } from './leases.ts'
 import { parseBlocks } from './network.ts'
 import { internedList, internedWord } from './interned.ts'
 import type { Actor, Environment, Principal } from './principal.ts'
@@ -18,6 +20,7 @@ export interface PositiveReply {
   readonly asOf: number
   /** Rows of the feed about one of these touch the answer; undefined where the server does not say. */
   readonly refs: readonly string[] | undefined
+  readonly limits: readonly CountedLimit[]
 }
 
 export type Reply = PositiveReply | Denial
@@ -50,6 +53,7 @@ export function parseReply(json: unknown): Reply | undefined {
       cacheSeconds: isReusable(reply) ? duration(reply['cache_seconds']) : 0,
       asOf: Number.isSafeInteger(reply['as_of']) ? (reply['as_of'] as number) : -1,
       refs: reply['refs'] === undefined ? undefined : texts(reply['refs']),
+      limits: parseLimits(reply['limits'] ?? []),
     }
   } catch (error) {
     if (error instanceof Unreadable) return undefined
@@ -57,15 +61,14 @@ export function parseReply(json: unknown): Reply | undefined {
   }
 }
 
-/** A rule this version does not know cannot be checked later; a limit has to be counted by the server each time. */
+/** A rule this version does not know cannot be checked later. */
 function isReusable(reply: Members): boolean {
-  const limits = reply['limits']
   const constraints = object(reply['constraints'])
   const known = Object.keys(constraints).every((name) => KNOWN_CONSTRAINTS.has(name))
   const { cnf } = constraints
   // A token may be bound by more than a key (RFC 7800): what cannot be checked here is asked each time.
   if (cnf !== undefined && cnf !== null && Object.keys(object(cnf)).join() !== 'jkt') return false
-  return known && (limits === undefined || (Array.isArray(limits) && limits.length === 0))
+  return known
 }
 
 function parseDenial(reply: Members): Denial {
@@ -75,8 +78,45 @@ function parseDenial(reply: Members): Denial {
   const maxAge = reply['max_age']
   return denial(code, {
     ...(typeof retryAfter === 'number' && retryAfter >= 0 && { retryAfterSeconds: retryAfter }),
+    ...optional('scopes', reply['scopes'], texts),
     ...optional('acrValues', reply['acr_values'], texts),
+    ...optional('limits', reply['limits'], parseLimits),
     ...(typeof maxAge === 'number' && { maxAgeSeconds: maxAge }),
+  })
+}
+
+function parseLimits(value: unknown): readonly CountedLimit[] {
+  const limits = Array.isArray(value) ? value : unreadable()
+  return limits.length === 0 ? NO_LIMITS : limits.map((limit: unknown) => parseLimit(object(limit)))
+}
+
+/** What a later version calls otherwise is charged by the server, whatever it is. */
+function parseLimit(wire: Members): CountedLimit {
+  return {
+    name: text(wire['name']),
+    bucket: text(wire['bucket']),
+    type: wire['type'] === 'quota' ? 'quota' : 'rate',
+    enforcement: wire['enforcement'] === 'leased' ? 'leased' : 'strict',
+    limit: duration(wire['limit']),
+    windowSeconds: wire['window_seconds'] === undefined ? undefined : duration(wire['window_seconds']),
+    period: wire['period'] === 'day' || wire['period'] === 'month' ? wire['period'] : undefined,
+    remaining: duration(wire['remaining']),
+    resetSeconds: duration(wire['reset_seconds']),
+  }
+}
+
+/** The answer of `POST /v1/limits/leases`. Throws for what is none. */
+export function parseLeases(json: unknown): readonly LeaseAnswer[] {
+  const { buckets } = object(json)
+  if (!Array.isArray(buckets)) return unreadable()
+  return buckets.map((one: unknown) => {
+    const { bucket, strict, lease, granted } = object(one)
+    return {
+      bucket: text(bucket),
+      strict: strict !== false,
+      ...(typeof lease === 'string' &&
+        Number.isSafeInteger(granted) && { lease, granted: granted as number }),
+    }
   })
 }
 
@@ -104,6 +144,7 @@ function parsePrincipal(wire: Members): Principal {
     ...optional('amr', wire['amr'], (value) => internedList(texts(value))),
     ...optional('authTimeMs', wire['auth_time'], time),
     ...optional('expiresAtMs', wire['expires_at'], time),
+    ...optional('plan', wire['plan'], (value) => internedWord(text(value))),
     ...optional('metadata', wire['metadata'], object),
   })
 }

@@ -1,5 +1,6 @@
 /** `verify()`: a request or a credential in, a Principal or a Denial out. What is known here costs no wait. */
 import { Answers } from './answers.ts'
+import { Charges } from './charges.ts'
 import type { Clock } from './clock.ts'
 import { brokenAfterProof, brokenBeforeProof, type Circumstances } from './constraints.ts'
 import { Counters } from './counters.ts'
@@ -14,11 +15,13 @@ import type { Config } from './options.ts'
 import { type DpopCredential, presentedCredential, type CredentialRequest } from './presented.ts'
 import type { Result } from './principal.ts'
 import { concernsProof, type PresentedProof, provePossession } from './prove-possession.ts'
+import type { LimitState } from './rate-limit-headers.ts'
 import { exposureReporter } from './report-exposure.ts'
 import { looksLikeJwt } from './tokens/compact-jws.ts'
 import { judgeToken, type TokenJudge } from './tokens/judge-token.ts'
 import { SeenProofs } from './tokens/seen-proofs.ts'
 import { exposedCredential } from './url-exposure.ts'
+import { routeName, UseMeter } from './use-meter.ts'
 import { quietWarnings } from './warnings.ts'
 
 /**
@@ -44,6 +47,10 @@ export interface VerifyOptions {
    * header beside it is `multiple_credentials`.
    */
   readonly sessionToken?: string | undefined
+  /** What the request costs the caller's limits, 0 to 1,000,000. Default 1. */
+  readonly cost?: number | undefined
+  /** The called route's pattern or name (`GET /orders/:id`), never its path: usage is counted by it. */
+  readonly route?: string | undefined
 }
 
 /** What a verifier knows and has counted. */
@@ -77,17 +84,25 @@ export interface Verifier {
    * `unavailable`. With a bare credential there is no URL and no header to look at, so that `exposed_in_url`,
    * `exposed_in_browser` and `multiple_credentials` cannot be found out, and no proof of possession.
    *
-   * Not checked here: limits and quotas, and whether the request's body is what it should be.
+   * The caller's limits are the last check, and what is refused for anything else costs nothing. Limits that are
+   * `leased` are decided here, as a rule; of others the server is asked for each request.
+   *
+   * Not checked here: whether the request's body is what it should be. Throws a TypeError for a `cost` that is none.
    */
   verify(request: CredentialRequest | string, options?: VerifyOptions): Result | Promise<Result>
+  /** What the limits of a result's caller are at: for `rateLimitHeaders()`. Empty where there are none. */
+  limitsOf(result: Result): readonly LimitState[]
   status(): VerifierStatus
   /**
    * Connects, if that has not happened yet, and resolves when the feed is live; false when it is not within
    * `timeoutMs` (default 5 seconds) or there is none. Nobody has to wait for it: until then the server is asked.
    */
   ready(timeoutMs?: number): Promise<boolean>
-  /** Ends the connection to the feed. Verifies go on as if it were switched off. */
-  close(): void
+  /**
+   * Ends the connection to the feed, gives leases back and reports the usage that is left: resolves when the server has
+   * taken both, or could not be reached. Verifies go on as if the feed were switched off.
+   */
+  close(): Promise<void>
 }
 
 const NO_SCOPES: readonly string[] = []
@@ -100,6 +115,8 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
   const knowledge = feed?.knowledge ?? new Knowledge(clock)
   const credentials = new Credentials(config.cacheEntries, knowledge)
   const answers = new Answers(config, clock, warn, { knowledge, credentials })
+  const charges = new Charges(config, clock, { answers, credentials, knowledge })
+  const meter = new UseMeter(config, clock, warn)
   const report = exposureReporter(config, clock)
   const counters = new Counters()
   const judge = tokenJudge()
@@ -115,10 +132,10 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     if (unfollow === undefined) follow()
     const presented =
       typeof request === 'string' ? bareCredential(request) : readRequest(request, options.sessionToken)
-    if (typeof presented !== 'string' && 'valid' in presented) return counters.note(presented)
+    if (typeof presented !== 'string' && 'valid' in presented) return refusedEarly(presented, options)
     const credential = typeof presented === 'string' ? presented : presented.token
     const proof = typeof presented === 'string' ? undefined : proofOf(presented, request as CredentialRequest)
-    if (proof && 'valid' in proof) return counters.note(proof)
+    if (proof && 'valid' in proof) return refusedEarly(proof, options)
     const asked: Asked = {
       credential,
       proof,
@@ -129,11 +146,28 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
       acrValues: options.acrValues,
       maxAgeSeconds: options.maxAgeSeconds,
       whenDegraded: options.whenDegraded,
+      cost: options.cost === undefined ? 1 : checkedCost(options.cost),
+      route: routeName(options.route),
+      digest: '',
+      known: undefined,
+      isCharged: false,
+      isCounted: false,
     }
     const digest = digestOf(credential)
     const result =
       typeof digest === 'string' ? decide(asked, digest) : digest.then((digest) => decide(asked, digest))
-    return result instanceof Promise ? result.then((result) => counters.note(result)) : counters.note(result)
+    return result instanceof Promise ? result.then((result) => note(result, asked)) : note(result, asked)
+  }
+
+  function note(result: Result, asked: Asked): Result {
+    if (!asked.isCounted) meter.note(result, asked.known, asked)
+    return counters.note(result)
+  }
+
+  function refusedEarly(refused: Denial, { ip, route, scopes }: VerifyOptions): Denial {
+    meter.note(refused, undefined, { ip, route: routeName(route), scopes: scopeList(scopes) })
+    counters.note(refused)
+    return refused
   }
 
   function readRequest(request: CredentialRequest, sessionToken?: string): string | DpopCredential | Denial {
@@ -166,6 +200,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
   }
 
   function decide(asked: Asked, digest: string): Result | Promise<Result> {
+    asked.digest = digest
     const nowMs = clock.monotonicMs()
     const byFeed = nowMs < knowledge.servesUntilMs
     if (!byFeed && asked.whenDegraded !== undefined && isDegraded(nowMs))
@@ -219,12 +254,17 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
 
   async function ask(asked: Asked, digest: string): Promise<Result> {
     counters.asked++
-    const { credential, ip, proof } = asked
-    const answer = await answers.ask({ credential, digest, ip, proof })
+    const { credential, ip, proof, cost, route } = asked
+    const charge = proof && { cost, route }
+    const answer = await answers.ask({ credential, digest, ip, proof, charge })
+    asked.isCharged = charge !== undefined
+    // Refusals of what only it knows, it counts; all else, where this process reports nothing.
+    asked.isCounted = asked.isCharged || !config.usage || (!answer.valid && answer.code !== 'unavailable')
     return answer.valid ? judgeRequest(answer, asked, clock.monotonicMs()) : answer
   }
 
   function judgeRequest(known: Credential, asked: Asked, monotonicMs: number): Result | Promise<Result> {
+    asked.known = known
     const nowMs = knowledge.wallMs(monotonicMs)
     const before = brokenBeforeProof(known, asked, nowMs)
     if (before !== undefined) return refuse(before, asked)
@@ -234,9 +274,11 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
     )
   }
 
-  function judgeProven(known: Credential, asked: Asked, nowMs: number): Result {
+  function judgeProven(known: Credential, asked: Asked, nowMs: number): Result | Promise<Result> {
     const after = brokenAfterProof(known, asked, nowMs)
-    return after === undefined ? known.principal : refuse(after, asked)
+    if (after !== undefined) return refuse(after, asked)
+    // What came with a proof that the server had to judge was charged with the same question.
+    return known.limits.length === 0 || asked.isCharged ? known.principal : charges.charge(known, asked)
   }
 
   function refuse(code: DenialCode, { ip, scopes, acrValues, maxAgeSeconds }: Asked): Denial {
@@ -306,6 +348,7 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
   return {
     resource: config.resource,
     verify: observed(verify, config.onDecision),
+    limitsOf: (result) => charges.limitsOf(result),
     status() {
       const { rows, position } = knowledge
       return {
@@ -334,12 +377,13 @@ export function buildVerifier(config: Config, clock: Clock): Verifier {
         waiting.add(settle)
       })
     },
-    close() {
+    async close() {
       if (isClosed) return
       isClosed = true
       unfollow?.()
       credentials.clear()
       for (const resolve of waiting) resolve()
+      await Promise.all([charges.stop(), meter.stop()])
     },
   }
 }
@@ -349,6 +393,23 @@ interface Asked extends Circumstances {
   readonly credential: string
   readonly proof: PresentedProof | undefined
   readonly whenDegraded: WhenDegraded | undefined
+  readonly cost: number
+  readonly route: string
+  /** Of the credential. */
+  digest: string
+  /** Whose request it is, once that is found out. */
+  known: Credential | undefined
+  isCharged: boolean
+  /** By the server. */
+  isCounted: boolean
+}
+
+const LARGEST_COST = 1_000_000
+
+/** Another number would break the accounts of a limit. */
+function checkedCost(cost: number): number {
+  if (Number.isInteger(cost) && cost >= 0 && cost <= LARGEST_COST) return cost
+  throw new TypeError(`cost must be a whole number from 0 to ${LARGEST_COST}.`)
 }
 
 function bareCredential(text: string): string | Denial {

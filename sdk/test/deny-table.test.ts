@@ -93,5 +93,5 @@ test('takes no end back, and forgets no level for what is milder, in whichever o
     [OLDER, ENDED],
   )
   table.note(row('limit', 's', 'changed', 30))
-  assert.equal(over('limit:s', 0), 0)
+  assert.equal(over('limit:s', 0), ASK)
 })

@@ -31,7 +31,7 @@ function server(most = 100) {
 
 it('asks until it holds a lease, then decides by itself, and refuses what goes beyond', async () => {
   const { holder, state } = server(3)
-  assert.deepEqual(holder.decide([LEASED], 1), { kind: 'ask', reserved: [] })
+  assert.deepEqual(holder.decide([LEASED], 1), { kind: 'ask', reserved: [], leases: [], isPending: true })
   for (let count = 0; count < 5; count++) holder.decide([LEASED], 1)
   await holder.renew()
   state.nowMs += 10
@@ -71,9 +71,14 @@ it('reserves what it holds, asks about the strict rest, and takes back what was 
   holder.decide([LEASED], 1)
   await holder.renew()
   const decision = holder.decide([LEASED, STRICT], 1)
-  assert.deepEqual(decision, { kind: 'ask', reserved: [LEASED.bucket] })
+  assert.deepEqual(decision, {
+    kind: 'ask',
+    reserved: [LEASED.bucket],
+    leases: ['lease-1'],
+    isPending: false,
+  })
   assert.equal(holder.decide([LEASED], 1).kind, 'refused')
-  holder.refund([LEASED.bucket], 1)
+  holder.refund(decision, 1)
   assert.equal(holder.decide([LEASED], 1).kind, 'admitted')
 })
 

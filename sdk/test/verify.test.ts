@@ -50,7 +50,7 @@ test('answers the whole principal, in camelCase', async (t) => {
   })
 })
 
-test('asks without the scopes, with its own credential in the header', async (t) => {
+test('asks without the scopes and at no cost, with its own credential in the header', async (t) => {
   const server = await fakeServer(t, accepted())
   await verifierFor(server, { tenant: TENANT }).verify(KEY, { scopes: 'orders:read', ip: '192.0.2.1' })
   const [question] = server.questions
@@ -62,6 +62,7 @@ test('asks without the scopes, with its own credential in the header', async (t)
     environment: 'live',
     tenant: TENANT,
     ip: '192.0.2.1',
+    cost: 0,
   })
 })
 
@@ -139,7 +140,6 @@ test('asks for every request with cacheSeconds 0, even for simultaneous ones', a
 for (const [what, change] of [
   ['a constraint that it does not know', { constraints: { weekday: 'monday' } }],
   ['a constraint that it does not know and that is null', { constraints: { novel: null } }],
-  ['limits that the server has to count', { reply: { limits: [{ name: 'minute' }] } }],
   ['no cache_seconds', { reply: { cache_seconds: undefined } }],
   ['cache_seconds of 0', { reply: { cache_seconds: 0 } }],
 ] as const)

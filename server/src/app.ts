@@ -205,7 +205,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
   const limits = await openLimits({
     storage,
     clock,
-    position: () => feed.position,
+    feed,
     processes: config.workers * config.nodes,
     valkeyUrl: config.valkeyUrl,
     whenLost: config.valkeyLost,
@@ -298,6 +298,7 @@ async function build({ config, options, clock, logger, rootSecret, storage }: Pa
     changes,
     activity,
     verifier,
+    limits,
     tokens,
     idempotency,
     server,

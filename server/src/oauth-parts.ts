@@ -21,7 +21,7 @@ import {
   userPartsRoutes,
   userRoutes,
 } from './identity/index.ts'
-import { TokenBuckets } from './limits/index.ts'
+import { type OpenedLimits, TokenBuckets } from './limits/index.ts'
 import { Mailer, outboxRoutes, smtpTransport } from './mail/index.ts'
 import {
   type Credentials,
@@ -46,6 +46,7 @@ export interface OAuthParts {
   readonly changes: Changes
   readonly activity: ActivityLog
   readonly verifier: Verifier
+  readonly limits: Pick<OpenedLimits, 'isLimited'>
   readonly tokens: Tokens
   readonly idempotency: Idempotency
   readonly server: FastifyInstance
@@ -62,7 +63,7 @@ export interface OAuth {
 
 export function openOAuth(parts: OAuthParts): OAuth {
   const { config, clock, logger, rootSecret, storage, changes } = parts
-  const { activity, verifier, tokens, server, idempotency } = parts
+  const { activity, verifier, limits, tokens, server, idempotency } = parts
   const { issuer } = config
   const mailer = openMailer(parts)
   const identity = createIdentity({
@@ -92,6 +93,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
     ensureSigningKeys: () => tokens.ensure(ID_TOKEN_ALGORITHMS),
     credentials: credentialsOf(verifier, tokens.ports),
     people: peopleOf(identity),
+    isLimited: (rsn, charged) => limits.isLimited(rsn, charged),
     logger,
     allowLoopback: tokens.allowLoopback,
   }

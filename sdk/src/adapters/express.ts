@@ -16,11 +16,12 @@ import {
   demandsOf,
   noPrincipal,
   parseScopes,
+  routeOf,
   type GuardOptions,
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { sendRefusal, setCookies, type NodeResponse } from './node-response.ts'
+import { sendRefusal, setCookies, setHeaders, type NodeResponse } from './node-response.ts'
 
 export { serveMetadata } from './node-response.ts'
 
@@ -37,6 +38,8 @@ declare global {
 export interface ExpressRequest extends NodeRequest {
   readonly originalUrl: string
   readonly ip?: string | undefined
+  readonly baseUrl?: string
+  readonly route?: { readonly path?: unknown } | undefined
   principal?: Principal
 }
 
@@ -58,19 +61,26 @@ export function createGuard(verifier: Verifier, options: GuardOptions<ExpressReq
       const settle = (result: Result) => {
         const outcome = admission(verifier, result, options, demands.scopes, route.optional)
         if (!outcome.admitted) return sendRefusal(response, outcome.refusal)
+        setHeaders(response, outcome.headers)
         if (outcome.principal) request.principal = outcome.principal
         next()
       }
       const { method, headers, rawHeaders, originalUrl: url } = request
       const ip = options.clientIp ? options.clientIp(request) : request.ip
       const presented = { method, headers, rawHeaders, url }
-      const result = verifyWithSession(verifier, presented, options.session, { ...demands, ip }, (cookies) =>
+      const asked = { ...demands, ip, route: demands.route ?? nameOf(request) }
+      const result = verifyWithSession(verifier, presented, options.session, asked, (cookies) =>
         setCookies(response, cookies),
       )
       if (result instanceof Promise) void result.then(settle)
       else settle(result)
     }
   }
+}
+
+/** In `app.use` there is no route yet. A pattern may be a RegExp or a list: these name nothing. */
+function nameOf({ method, baseUrl = '', route }: ExpressRequest): string | undefined {
+  return typeof route?.path === 'string' ? routeOf(method, `${baseUrl}${route.path}`) : undefined
 }
 
 /** The principal of a guarded request. Throws where there is none. */

@@ -17,6 +17,7 @@ import {
   demandsOf,
   noPrincipal,
   parseScopes,
+  routeOf,
   type GuardOptions,
   type RouteOptions,
   type Scopes,
@@ -87,6 +88,7 @@ function requireScopes(verifier: Verifier, options: PosternPluginOptions): Requi
         const outcome = admission(verifier, result, options, demands.scopes, route.optional)
         if (outcome.admitted) {
           request.principal = outcome.principal ?? null
+          reply.headers(outcome.headers)
           done()
         } else {
           const { status, headers, body } = outcome.refusal
@@ -100,7 +102,7 @@ function requireScopes(verifier: Verifier, options: PosternPluginOptions): Requi
         verifier,
         presented,
         options.session,
-        { ...demands, ip },
+        { ...demands, ip, route: demands.route ?? routeOf(method, request.routeOptions.url) },
         (cookies) => {
           // Fastify joins several of this name by itself.
           void reply.header('cache-control', 'no-store').header('set-cookie', cookies)

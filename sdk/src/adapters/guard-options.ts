@@ -3,6 +3,7 @@ import type { BrowserSession } from '../browser-session.ts'
 import type { Denial } from '../denial.ts'
 import type { Principal, Result } from '../principal.ts'
 import type { ProtectedResource } from '../protected-resource.ts'
+import { rateLimitHeaders } from '../rate-limit-headers.ts'
 import { refusal, type Refusal } from '../refusal.ts'
 import type { Verifier, VerifyOptions, WhenDegraded } from '../verifier.ts'
 
@@ -32,6 +33,10 @@ export interface RouteOptions {
   readonly acrValues?: readonly string[]
   /** The user signed in no longer ago than this. */
   readonly maxAgeSeconds?: number
+  /** What a request costs the caller's limits, 0 to 1,000,000. Default 1. */
+  readonly cost?: number
+  /** What usage calls the route. Default: its method and pattern, where the framework knows them. */
+  readonly route?: string
 }
 
 /** What a route asks of `verify`, besides the caller's address. */
@@ -39,8 +44,19 @@ export function demandsOf(
   scopes: readonly string[],
   route: RouteOptions,
 ): Omit<VerifyOptions, 'ip'> & { readonly scopes: readonly string[] } {
-  const { whenDegraded, acrValues, maxAgeSeconds } = route
-  return { scopes, whenDegraded, acrValues, maxAgeSeconds }
+  const { whenDegraded, acrValues, maxAgeSeconds, cost, route: name } = route
+  return { scopes, whenDegraded, acrValues, maxAgeSeconds, cost: parseCost(cost), route: name }
+}
+
+/** Throws a TypeError: at start, rather than at the first request. */
+function parseCost(cost: number | undefined): number | undefined {
+  if (cost === undefined || (Number.isInteger(cost) && cost >= 0 && cost <= 1_000_000)) return cost
+  throw new TypeError('cost must be a whole number from 0 to 1,000,000.')
+}
+
+/** `GET /orders/:id`; undefined where the pattern is not known. A path that was called is no name of a route. */
+export function routeOf(method: string | undefined, pattern: unknown): string | undefined {
+  return typeof pattern === 'string' && pattern !== '' ? `${method ?? 'GET'} ${pattern}` : undefined
 }
 
 /** Scopes of a route: all of them are needed. */
@@ -48,7 +64,12 @@ export type Scopes = string | readonly string[]
 
 /** What follows from a result: the Principal, `undefined` for an anonymous caller who may pass, or a refusal. */
 export type Admission =
-  | { readonly admitted: true; readonly principal: Principal | undefined }
+  | {
+      readonly admitted: true
+      readonly principal: Principal | undefined
+      /** For the route's own answer: what the caller's limits are at. Names in lower case. */
+      readonly headers: Readonly<Record<string, string>>
+    }
   | { readonly admitted: false; readonly refusal: Refusal }
 
 export function admission(
@@ -58,9 +79,20 @@ export function admission(
   scopes: readonly string[],
   optional = false,
 ): Admission {
-  if (result.valid) return { admitted: true, principal: result }
-  if (optional && isAnonymous(result)) return { admitted: true, principal: undefined }
-  return { admitted: false, refusal: refusal(result, { realm, protectedResource, scopes }) }
+  if (result.valid) return { admitted: true, principal: result, headers: limitHeaders(verifier, result) }
+  if (optional && isAnonymous(result)) return { admitted: true, principal: undefined, headers: NO_HEADERS }
+  const refused = refusal(result, { realm, protectedResource, scopes })
+  return {
+    admitted: false,
+    refusal: { ...refused, headers: { ...refused.headers, ...limitHeaders(verifier, result) } },
+  }
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = {}
+
+function limitHeaders(verifier: Verifier, result: Result): Readonly<Record<string, string>> {
+  const limits = verifier.limitsOf(result)
+  return limits.length === 0 ? NO_HEADERS : rateLimitHeaders(limits)
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   checkProtectedResource,
   demandsOf,
   parseScopes,
+  routeOf,
   type GuardOptions,
   type RouteOptions,
   type Scopes,
@@ -40,7 +41,12 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Context> =
   return (routeScopes?: Scopes, route: RouteOptions = {}): MiddlewareHandler => {
     const demands = demandsOf(parseScopes(routeScopes), route)
     return async (c, next) => {
-      const asked = { ...demands, ip: options.clientIp?.(c) }
+      const asked = {
+        ...demands,
+        ip: options.clientIp?.(c),
+        // The guard's own pattern: of `app.get('/orders/:id', guard, …)` that is the route's.
+        route: demands.route ?? routeOf(c.req.method, c.req.routePath),
+      }
       const result = await verifyWithSession(verifier, c.req.raw, options.session, asked, (cookies) => {
         c.header('cache-control', 'no-store')
         for (const cookie of cookies) c.header('set-cookie', cookie, { append: true })
@@ -52,6 +58,7 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Context> =
       }
       c.set('principal', outcome.principal)
       await next()
+      for (const [name, value] of Object.entries(outcome.headers)) c.header(name, value)
       return undefined
     }
   }

@@ -24,8 +24,8 @@ import {
 import { authInfoOf, type AuthInfo } from './mcp-auth-info.ts'
 import { readNodeMessage, readWebMessage, UNREADABLE, type UnreadableMessage } from './mcp-message.ts'
 import { missingToolScopes, parseToolScopes } from './mcp-tool-scopes.ts'
-import { sendRefusal, serveMetadata, type NodeResponse } from './node-response.ts'
-import { refusedResponse } from './web-response.ts'
+import { sendRefusal, serveMetadata, setHeaders, type NodeResponse } from './node-response.ts'
+import { refusedResponse, withHeaders } from './web-response.ts'
 
 export type { AuthInfo } from './mcp-auth-info.ts'
 export { serveMetadata } from './node-response.ts'
@@ -69,12 +69,14 @@ export function protect(
     const first = decide.credential(await verifier.verify(request, { ...decide.demands, ip }))
     if (!first.admitted) return refusedResponse(first.refusal)
     const authInfo = authInfoOf(request, first.principal, options.protectedResource)
-    if (!decide.readsTools || request.method !== 'POST') return handle(request, { authInfo })
+    const answer = async (incoming: Request, more?: { readonly parsedBody: unknown }) =>
+      withHeaders(await handle(incoming, { authInfo, ...more }), first.headers)
+    if (!decide.readsTools || request.method !== 'POST') return answer(request)
 
     const message = await readWebMessage(request)
     if (UNREADABLE in message) return Response.json(message.error, { status: message.status })
     const second = decide.tools(first.principal, message.json)
-    return second ? refusedResponse(second) : handle(message.request, { authInfo, parsedBody: message.json })
+    return second ? refusedResponse(second) : answer(message.request, { parsedBody: message.json })
   }
 }
 
@@ -113,6 +115,7 @@ export function createGuard(verifier: Verifier, options: McpOptions<McpNodeReque
     const result = await verifier.verify({ method, headers, rawHeaders, url }, { ...decide.demands, ip })
     const first = decide.credential(result)
     if (!first.admitted) return refuse(() => sendRefusal(response, first.refusal))
+    setHeaders(response, first.headers)
     request.auth = authInfoOf(request, first.principal, options.protectedResource)
     if (!decide.readsTools || request.method !== 'POST') return true
 
@@ -154,9 +157,7 @@ function decisions<Incoming>(verifier: Verifier, options: McpOptions<Incoming>) 
     credential(result: Result) {
       const outcome = admission(verifier, result, options, scopes)
       // Without `optional`, whoever is admitted is known.
-      return outcome.admitted
-        ? { admitted: true as const, principal: outcome.principal as Principal }
-        : outcome
+      return outcome.admitted ? { ...outcome, principal: outcome.principal as Principal } : outcome
     },
     tools(principal: Principal, message: unknown) {
       const denial = missingToolScopes(toolScopes, principal, message)

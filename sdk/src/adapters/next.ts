@@ -19,7 +19,7 @@ import {
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { webAdmission, withCookies } from './web-response.ts'
+import { webAdmission, withCookies, withHeaders } from './web-response.ts'
 
 type Answer = Response | Promise<Response>
 
@@ -66,7 +66,9 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Request> =
       })
       const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
       const answer =
-        outcome instanceof Response ? outcome : await handler(request, context, outcome.principal as never)
+        outcome instanceof Response
+          ? outcome
+          : withHeaders(await handler(request, context, outcome.principal as never), outcome.headers)
       return set.length > 0 ? withCookies(answer, set) : answer
     }
   }
@@ -75,7 +77,8 @@ export function createGuard(verifier: Verifier, options: GuardOptions<Request> =
 /**
  * Makes a function for `proxy.ts` (`middleware.ts` before Next 16): it answers a refusal, or undefined for a request that
  * may go on. It is a fence in front, not the check itself: what reads a tenant's data is guarded where it is, since the
- * proxy does not hand the Principal on and routes change more often than its `matcher`.
+ * proxy does not hand the Principal on and routes change more often than its `matcher`. It costs the caller's limits nothing
+ * unless `cost` is set.
  *
  * It sets no cookies. A session whose access token has to be refreshed goes on to the guard behind, which does that.
  */
@@ -86,12 +89,14 @@ export function createProxyGuard(
   checkProtectedResource(verifier, options)
   return async (request, routeScopes, route = {}) => {
     const demands = demandsOf(parseScopes(routeScopes), route)
+    // The guard of the route charges the request; twice would be once too often.
+    const asked = { ...demands, ip: options.clientIp?.(request), cost: route.cost ?? 0 }
     const presented = await options.session?.presentAsItIs(request)
     const sessionToken = presented && 'accessToken' in presented ? presented.accessToken : undefined
     const result: Result =
       presented && 'denial' in presented
         ? presented.denial
-        : await verifier.verify(request, { ...demands, ip: options.clientIp?.(request), sessionToken })
+        : await verifier.verify(request, { ...asked, sessionToken })
     if (sessionToken !== undefined && !result.valid && result.code === 'expired') return undefined
     const outcome = webAdmission(verifier, result, options, demands.scopes, route.optional)
     return outcome instanceof Response ? outcome : undefined

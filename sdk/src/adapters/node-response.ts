@@ -20,13 +20,18 @@ export function setCookies(response: NodeResponse, cookies: readonly string[]): 
 /** Headers that were set before stay: a page must be able to read the refusal across origins. */
 export function sendRefusal(response: NodeResponse, { status, headers, body }: Refusal): void {
   response.statusCode = status
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  setHeaders(response, headers)
   response.end(JSON.stringify(body))
+}
+
+/** What the handler's answer will have besides its own headers. */
+export function setHeaders(response: NodeResponse, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) response.setHeader(name, headers[name] as string)
 }
 
 export function sendMetadata(response: NodeResponse, { status, headers, body }: MetadataAnswer): void {
   response.statusCode = status
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  setHeaders(response, headers)
   response.end(body)
 }
 

@@ -19,7 +19,7 @@ import {
   type RouteOptions,
   type Scopes,
 } from './guard-options.ts'
-import { sendMetadata, sendRefusal, setCookies, type NodeResponse } from './node-response.ts'
+import { sendMetadata, sendRefusal, setCookies, setHeaders, type NodeResponse } from './node-response.ts'
 
 /** What is used of Node's `IncomingMessage`. */
 export interface NodeHttpRequest extends NodeRequest {
@@ -59,6 +59,7 @@ export function protect<Request extends NodeHttpRequest, Response extends NodeRe
   return (request, response) => {
     const settle = (result: Result) => {
       const outcome = admission(verifier, result, options, demands.scopes, options.optional)
+      if (outcome.admitted) setHeaders(response, outcome.headers)
       if (outcome.admitted) return handler(request, response, outcome.principal as never)
       return sendRefusal(response, outcome.refusal)
     }

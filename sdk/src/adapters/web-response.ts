@@ -1,13 +1,27 @@
 /** What a result means for a route, as the web's own `Response`, for the adapters that have one. */
-import type { Principal } from '../principal.ts'
 import type { Refusal } from '../refusal.ts'
-import { admission } from './guard-options.ts'
+import { type Admission, admission } from './guard-options.ts'
 
 export function webAdmission(
   ...about: Parameters<typeof admission>
-): Response | { readonly principal: Principal | undefined } {
+): Response | Extract<Admission, { admitted: true }> {
   const outcome = admission(...about)
-  return outcome.admitted ? { principal: outcome.principal } : refusedResponse(outcome.refusal)
+  return outcome.admitted ? outcome : refusedResponse(outcome.refusal)
+}
+
+/** The answer with `headers` besides; a new one where its own cannot be changed, as of a redirect. */
+export function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
+  const added = Object.entries(headers)
+  if (added.length === 0) return response
+  try {
+    for (const [name, value] of added) response.headers.set(name, value)
+    return response
+  } catch {
+    const { status, statusText, body } = response
+    const all = new Headers(response.headers)
+    for (const [name, value] of added) all.set(name, value)
+    return new Response(body, { status, statusText, headers: all })
+  }
 }
 
 /** A copy: the headers of a Response that a handler got elsewhere cannot be changed. */

@@ -84,7 +84,6 @@ export class DenyTable {
   }
 
   note({ seq, kind, key, effect, dropAfterMs }: FeedRow): void {
-    if (kind === 'limit') return
     fingerprint(this.#key, `${kind}:${key}`, this.#probe, 0)
     this.#noteProbe(seq, forceOf(kind, effect), Math.ceil(dropAfterMs / 1000))
     this.#revision++

@@ -214,6 +214,7 @@ export class TestIssuer {
     if (this.faults.server === 'down') throw new TypeError('fetch failed')
     if (this.faults.server === 'slow') await new Promise<void>((resolve) => this.clock.after(1000, resolve))
     const question = JSON.parse(String(init.body)) as Record<string, unknown>
+    if (url.pathname === '/v1/usage/reports') return Response.json({ taken: true, ignored: 0 })
     this.questions.push(question)
     return Response.json(this.#decide(String(question['credential'])))
   }

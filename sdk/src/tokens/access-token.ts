@@ -30,6 +30,8 @@ export interface AccessTokenClaims {
   readonly rsn: number
   /** Ids of further ancestors: keys, grants, sessions, parent tokens. */
   readonly anc?: readonly string[]
+  /** It is charged to something that has limits or a plan: whoever checks it by itself has to ask the server. */
+  readonly lim?: true
 }
 
 const MOST_ANCESTORS = 8
@@ -112,6 +114,7 @@ const OPTIONAL: readonly (readonly [string, Rule])[] = [
   ['amr', texts],
   ['auth_time', isSeconds],
   ['anc', isListOf(id, MOST_ANCESTORS)],
+  ['lim', (value) => value === true],
 ]
 
 /** The claims when every one of them has its type; undefined otherwise. Unknown claims are left alone. */

@@ -3,6 +3,7 @@
  * feed denies it. FEED's rule is "deny if any of them matches; no level masks another". What a row has changed since the
  * token was issued, and what cannot be judged from here, the server is asked.
  */
+import { NO_LIMITS } from '../counted-limits.ts'
 import type { Credential } from '../credentials.ts'
 import { denial, type Denial } from '../denial.ts'
 import { ASK, PRINT_LENGTH } from '../feed/deny-table.ts'
@@ -91,6 +92,8 @@ function judgeVerified(judge: TokenJudge, verified: VerifiedToken | Denial): Jud
   const force = rows.forceOver(prints.slice(0, -PRINT_LENGTH), claims.rsn)
   if (force === ASK) return 'ask'
   if (force > ASK) return denial('revoked')
+  // Somebody counts its requests. A token that was issued before there were limits is touched by the row about them.
+  if (claims.lim) return 'ask'
 
   return {
     valid: true,
@@ -102,6 +105,9 @@ function judgeVerified(judge: TokenJudge, verified: VerifiedToken | Denial): Jud
       expiresAtMs: claims.exp * 1000,
       ...(claims.cnf && { jkt: claims.cnf.jkt }),
     },
+    limits: NO_LIMITS,
+    usedAs: claims.anc?.find((id) => id.startsWith('key_')) ?? claims.gid ?? claims.sid ?? '',
+    cell: undefined,
     prints,
     position: knowledge.position,
     revision: rows.revision,

@@ -33,6 +33,7 @@ export async function fakeServer(t: TestContext, script: Script): Promise<FakeSe
       // The feed has a server of its own: this one is of a version without.
       if (request.url?.startsWith('/v1/feed/')) return answerJson(response, {}, 404)
       const body = JSON.parse(text || '{}') as Record<string, unknown>
+      if (request.url === '/v1/usage/reports') return answerJson(response, { taken: true, ignored: 0 })
       const question = { body, headers: request.headers, path: request.url ?? '' }
       questions.push(question)
       if (typeof fake.script === 'function') fake.script(response, question)

@@ -49,11 +49,16 @@ export function parseBucket(
     : undefined
 }
 
+/** As much of a credential as says whom it is charged to. */
+export type Charged = Pick<Presented, 'resourceId' | 'refs'> & {
+  readonly principal: Pick<Presented['principal'], 'sub' | 'tenant'>
+}
+
 /**
  * Whom a request is charged to. What descends from a key is charged to that key: exchanging it for tokens buys nothing.
  * Whoever acts for a user is counted as a client beside the client that was given the token.
  */
-export function targetsOf({ principal, resourceId, refs }: Presented): [TargetKind, string][] {
+export function targetsOf({ principal, resourceId, refs }: Charged): [TargetKind, string][] {
   const targets: [TargetKind, string][] = [
     ['tenant', principal.tenant],
     ['resource', resourceId],

@@ -129,8 +129,11 @@ async function locate(
     case 'owner':
       if (!reachesTenant(caller, tenantId) || !(await lockTenant(tx, tenantId, 'share')))
         throw notFound('tenant')
-      // A user acts in several tenants, and has one bucket.
-      if (/^(usr|cli)_/.test(id)) requireDeployment(caller, "Changing a user's limits")
+      // A user acts in several tenants, and has one bucket: whoever follows the feed for any of them hears of it.
+      if (/^(usr|cli)_/.test(id)) {
+        requireDeployment(caller, "Changing a user's limits")
+        return { target: id, tenantId: null, resourceId: null }
+      }
       return { target: ownerTarget(tenantId, id), tenantId, resourceId: null }
     case 'client': {
       const client = await context.clientParents(tx, id)

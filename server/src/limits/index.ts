@@ -3,7 +3,7 @@
  * verify; leases, with which verifiers decide by themselves; and the server's own endpoints, by address and by caller.
  */
 export { createAdmit, type OwnLimits } from './admit-request.ts'
-export type { BoundLimit } from './bound-limit.ts'
+export type { BoundLimit, Charged } from './bound-limit.ts'
 export { inheritLimits, type LimitContext } from './change-limits.ts'
 export { type LimitDecision, Limits, type LimitState, statesText } from './decide.ts'
 export type { LimitsOf } from './find-limits.ts'

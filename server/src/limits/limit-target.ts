@@ -35,6 +35,10 @@ const FEED_KINDS: Readonly<Record<TargetKind, FeedKind>> = {
   resource: 'resource',
 }
 
+export function isFeedKindOfTarget(kind: FeedKind): boolean {
+  return Object.values(FEED_KINDS).includes(kind)
+}
+
 /** A change of limits touches what its target touches: verifiers drop what they hold of it, and nothing is denied. */
 export function changedTarget(kind: TargetKind, target: string): Pick<FeedChange, 'kind' | 'key' | 'effect'> {
   return { kind: FEED_KINDS[kind], key: target, effect: 'changed' }

@@ -1,10 +1,12 @@
 /** Puts the counters together as a deployment has them: one process, several with Valkey, or several without. */
 import { type Clock, type Presented } from '../kernel/index.ts'
+import type { FeedReader } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
-import type { BoundLimit } from './bound-limit.ts'
+import type { BoundLimit, Charged } from './bound-limit.ts'
 import { type LimitDecision, Limits } from './decide.ts'
 import { findLimits, type LimitsOf } from './find-limits.ts'
 import { saveLevels, takeLevels } from './level-store.ts'
+import { LimitedOrNot } from './limited-or-not.ts'
 import { LocalCounters } from './local-counters.ts'
 import { Leases } from './leases.ts'
 import { purgeQuotas } from './quota-store.ts'
@@ -16,8 +18,7 @@ import type { ValkeyCounters } from './valkey-counters.ts'
 export interface LimitsOptions {
   readonly storage: Storage
   readonly clock: Clock
-  /** Of the feed. */
-  position(): number
+  readonly feed: Pick<FeedReader, 'position' | 'onRows' | 'onReset'>
   /** How many processes serve, on all nodes. */
   readonly processes: number
   readonly valkeyUrl: string | undefined
@@ -31,6 +32,8 @@ export interface OpenedLimits {
   readonly leases: Leases
   find(presented: Presented): Promise<LimitsOf>
   charge(limits: readonly BoundLimit[], cost: number): LimitDecision | Promise<LimitDecision>
+  /** Of a token with the position `rsn`: see `LimitedOrNot`. */
+  isLimited(rsn: number, charged: () => Promise<Charged>): boolean | Promise<boolean>
   /** For upkeep. */
   tend(): Promise<void>
   close(): Promise<void>
@@ -40,7 +43,7 @@ const QUOTAS_KEPT_MS = 62 * 86_400_000
 const BATCH = 500
 
 /** Loaded only where it is used: a deployment without Valkey has no use for its client. */
-async function openValkey({ position, whenLost, warn }: LimitsOptions, url: string): Promise<ValkeyCounters> {
+async function openValkey({ feed, whenLost, warn }: LimitsOptions, url: string): Promise<ValkeyCounters> {
   const { ValkeyCounters: Counters } = await import('./valkey-counters.ts')
   const lost =
     whenLost === 'share'
@@ -48,7 +51,7 @@ async function openValkey({ position, whenLost, warn }: LimitsOptions, url: stri
       : 'Valkey is lost; whatever has a limit is refused until it is back.'
   const counters = new Counters({
     url,
-    position,
+    position: () => feed.position,
     onChange: (reached, error) =>
       reached ? warn('Valkey is back; limits are exact again.') : warn(lost, error),
   })
@@ -57,7 +60,8 @@ async function openValkey({ position, whenLost, warn }: LimitsOptions, url: stri
 }
 
 export async function openLimits(options: LimitsOptions): Promise<OpenedLimits> {
-  const { storage, clock, position, processes, valkeyUrl, whenLost, charges, warn } = options
+  const { storage, clock, feed, processes, valkeyUrl, whenLost, charges, warn } = options
+  const position = () => feed.position
   const quotas = new Quotas(storage, clock)
   const share = 1 / processes
   const local = new LocalCounters({ clock, sinceRsn: position(), share })
@@ -76,6 +80,7 @@ export async function openLimits(options: LimitsOptions): Promise<OpenedLimits> 
     quotas,
     onFailure: (error) => warn('a limit could not be counted, and its request was refused', error),
   })
+  const limitedOrNot = new LimitedOrNot(storage, feed)
   return {
     leases: new Leases({
       storage,
@@ -87,6 +92,7 @@ export async function openLimits(options: LimitsOptions): Promise<OpenedLimits> 
       canLeaseQuotas: processes === 1,
     }),
     find: (presented) => findLimits(storage, presented),
+    isLimited: (rsn, charged) => limitedOrNot.isLimited(rsn, charged),
     charge: (bound, cost) => (charges ? limits.decide(bound, cost) : { denial: undefined, states: [] }),
     async tend() {
       await storage.write((tx) => purgeQuotas(tx, clock.nowMs() - QUOTAS_KEPT_MS))

@@ -91,6 +91,17 @@ export async function hasTargets(tx: Transaction, planId: string): Promise<boole
   return row !== undefined
 }
 
+/** Whether anything in the deployment has a plan or limits. */
+export async function hasAnyTarget(storage: Storage): Promise<boolean> {
+  const row = await storage
+    .read<Tables>()
+    .selectFrom('limit_targets')
+    .select('target')
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 export async function lockTarget(
   tx: Transaction,
   kind: TargetKind,

@@ -7,11 +7,14 @@ import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { generateKey } from '../api-keys/index.ts'
 import type { Artifacts, StoredPayload } from '../clients/index.ts'
 import { ACCESS_TOKEN_PREFIX, type Clock } from '../kernel/index.ts'
+import type { Charged } from '../limits/index.ts'
 import type { Resource } from '../resources/index.ts'
+import { feedRef } from '../revocation/index.ts'
 import {
   AncestorEnded,
   type AccessTokenClaims,
   type ActClaim,
+  dependenciesOf,
   isProofKeyRevoked,
   mintAccessToken,
   type SigningAlgorithm,
@@ -21,7 +24,9 @@ import {
 import type { Storage } from '../storage/index.ts'
 import { privilegesOf } from './client-metadata.ts'
 import { evidence } from './evidence.ts'
+import type { OAuthPorts } from './ports.ts'
 import type { People } from './people.ts'
+import { resourceOfUri } from './resource-servers.ts'
 
 export interface TokenIssuer {
   readonly issuer: string
@@ -29,6 +34,7 @@ export interface TokenIssuer {
   readonly signingKeys: SigningKeys
   readonly people: People
   readonly storage: Storage
+  readonly isLimited: OAuthPorts['isLimited']
 }
 
 /** What we keep on a grant beside the engine's members. */
@@ -139,16 +145,18 @@ async function mint(issuer: TokenIssuer, token: EngineToken): Promise<string> {
     ...extra,
     ...(token.jkt !== undefined && { cnf: { jkt: token.jkt } }),
   } as AccessTokenClaims
-  return sign(issuer, (token.resourceServer?.jwt?.sign?.alg ?? 'ES256') as SigningAlgorithm, claims)
+  const alg = (token.resourceServer?.jwt?.sign?.alg ?? 'ES256') as SigningAlgorithm
+  return sign(issuer, alg, await withLimitsTold(issuer, claims))
 }
 
 /** An access token as its resource wants it, for grants that are not the engine's own. */
 export async function issueAccessToken(
-  issuer: Pick<TokenIssuer, 'signingKeys'> & { readonly artifacts: Artifacts },
+  issuer: Pick<TokenIssuer, 'signingKeys' | 'storage' | 'isLimited'> & { readonly artifacts: Artifacts },
   resource: Resource,
   claims: AccessTokenClaims,
 ): Promise<string> {
-  if (resource.accessTokenFormat === 'jwt') return sign(issuer, resource.tokenAlgorithm, claims)
+  if (resource.accessTokenFormat === 'jwt')
+    return sign(issuer, resource.tokenAlgorithm, await withLimitsTold(issuer, claims, resource.id))
   const { iss: _, sub, aud, exp, iat, jti: __, client_id: clientId, scope, cnf, rsn, ...extra } = claims
   if (exp <= iat) throw ended()
   const id = newOpaqueToken()
@@ -167,6 +175,23 @@ export async function issueAccessToken(
   const artifact = { model: 'AccessToken', id, payload: { ...payload }, rsn, expiresAtMs: exp * 1000 }
   if (!(await issuer.artifacts.save(artifact))) throw ended()
   return id
+}
+
+/**
+ * With `lim` where the token will be charged to something that has limits: whoever checks it by itself asks. An opaque
+ * token needs no such claim, as nobody can check it without asking.
+ */
+async function withLimitsTold(
+  { storage, isLimited }: Pick<TokenIssuer, 'storage' | 'isLimited'>,
+  claims: AccessTokenClaims,
+  resourceId?: string,
+): Promise<AccessTokenClaims> {
+  const charged = async (): Promise<Charged> => ({
+    principal: claims,
+    resourceId: resourceId ?? (await resourceOfUri(storage, String(claims.aud)))?.id ?? '',
+    refs: dependenciesOf(claims, null).map(([kind, key]) => feedRef(kind, key)),
+  })
+  return (await isLimited(claims.rsn, charged)) ? { ...claims, lim: true } : claims
 }
 
 /** In the form of a key: logs redact it, scanners find it, and a typing error is told from a token that has ended. */

@@ -18,7 +18,7 @@ export async function introspectFor(
 
 /** RFC 7662, section 2.2. Where it stands in the feed, and what it descends from, is between us and verifiers. */
 export function told({ claims, presented }: OwnToken): object {
-  const { rsn: _, anc: __, ...shown } = claims
+  const { rsn: _, anc: __, lim: ___, ...shown } = claims
   return {
     active: true,
     ...shown,

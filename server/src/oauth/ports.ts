@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { ActivityLog } from '../audit/index.ts'
 import type { Artifacts } from '../clients/index.ts'
 import type { Clock, Denial, Presented } from '../kernel/index.ts'
+import type { Charged } from '../limits/index.ts'
 import type { Changes } from '../revocation/index.ts'
 import type { Storage } from '../storage/index.ts'
 import type { OwnToken, SigningKeys } from '../tokens/index.ts'
@@ -31,6 +32,8 @@ export interface OAuthPorts {
   ensureSigningKeys(): Promise<void>
   readonly credentials: Credentials
   readonly people: People
+  /** Whether a token with the position `rsn` will be charged to anything that has limits or a plan. */
+  isLimited(rsn: number, charged: () => Promise<Charged>): boolean | Promise<boolean>
   readonly logger: Pick<Logger, 'error' | 'warn'>
   /** Client metadata documents and key sets are fetched from loopback too: where the deployment itself is on loopback. */
   readonly allowLoopback: boolean

@@ -13,7 +13,7 @@ export {
   tendSigningKeys,
 } from './change-signing-keys.ts'
 export { checkDpopProof, PROOF_WINDOW_MS } from './dpop-proof.ts'
-export { findOwnToken, findPresentedToken, type OwnToken } from './find-presented-token.ts'
+export { dependenciesOf, findOwnToken, findPresentedToken, type OwnToken } from './find-presented-token.ts'
 export {
   checkedAddress,
   checkUrl,

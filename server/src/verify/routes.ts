@@ -71,6 +71,12 @@ const VerifyBody = Type.Object({
       description: 'What the request costs the limits; 1 unless told, 0 only looks.',
     }),
   ),
+  count: Type.Optional(
+    Type.Boolean({
+      description:
+        'False: the verifier counts this request itself and reports it. A refusal is counted here.',
+    }),
+  ),
   reserved: Type.Optional(
     Type.Array(Type.String({ maxLength: 500 }), {
       maxItems: 64,
@@ -187,7 +193,9 @@ export function verifyRoutes(server: FastifyInstance, { verifier, meter, issuer 
             ? denialText(decision.denial, decision.asOf, decision.limits)
             : validText(decision.reply, decision.asOf, decision.limits),
         )
-        meter.note(decision, { route: body.route ?? 'verify', ip: body.ip, scopes: question.scopes })
+        const context = { route: body.route ?? 'verify', ip: body.ip, scopes: question.scopes }
+        if (body.count === false && !decision.denial) meter.noteCaller(decision, context)
+        else meter.note(decision, context)
       }
       const decision = verifier.verify(question)
       if (!(decision instanceof Promise)) {
