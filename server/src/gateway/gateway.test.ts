@@ -8,6 +8,7 @@ import {
   API,
   type Answer,
   ask,
+  bytes,
   type GatewayServer,
   OLD_SECRET,
   OPEN_HOST,
@@ -329,6 +330,37 @@ onBothDatabases('the gateway', (fresh) => {
         return answer.headers['postern-denial'] === 'quota_exceeded' && 'retry-after' in answer.headers
       })
     }
+  })
+
+  it('answers in order on one connection, and says when it ends it', async () => {
+    const request = (uri: string, more = '', version = '1.1') =>
+      `GET /gateway/caddy HTTP/${version}\r\nHost: postern.internal\r\nPostern-Gateway-Secret: ${SECRET}\r\n` +
+      `X-Forwarded-Method: GET\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: ${OPEN_HOST}\r\nX-Forwarded-Uri: ${uri}\r\n` +
+      `${bearer.join(': ')}\r\n${more}\r\n`
+    const close = 'Connection: close\r\n'
+    const fresh = await server.manage('POST', '/v1/keys', {
+      name: 'seen for the first time',
+      owner: 'customer-2',
+      resource: API,
+      scopes: ['orders:read'],
+    })
+    const first = request('/orders').replace(server.key.key, fresh.key)
+    // The first needs the database, those behind it do not: they wait for it all the same.
+    const many = await bytes(
+      server.port,
+      first + request('/public') + request('/nothing') + request('/orders', close),
+    )
+    assert.deepEqual(
+      [...many.matchAll(/HTTP\/1\.1 (\d+)|^Postern-Subject: (.*?)\r$/gm)].map(
+        ([, status, who]) => status ?? who,
+      ),
+      ['200', 'customer-2', '200', '', '403', '200', 'customer-1'],
+    )
+    assert.equal([...many.matchAll(/^Connection: close\r$/gim)].length, 1)
+    const [, date = ''] = /^Date: (.+)\r$/m.exec(many) ?? []
+    assert.ok(Math.abs(Date.parse(date) - Date.now()) < 600_000, date)
+    const old = await bytes(server.port, request('/orders', '', '1.0'))
+    assert.match(old, /^HTTP\/1\.1 200 OK\r\n[^]*^Connection: close\r$/m)
   })
 
   it('shows a browser that is refused a page, where the proxy passes it on', async () => {

@@ -31,6 +31,7 @@ import { answerRefusal, wantsPage } from './present-refusal.ts'
 import type { ProxyProof } from './proxy-proof.ts'
 import { dropsGuarded, HeaderReader, type Read, type Role } from './read-headers.ts'
 import type { GatewayRoute } from './route.ts'
+import { type AnswerHead, sendAllowed } from './send-allowed.ts'
 
 export interface GatewayPorts {
   readonly proof: ProxyProof
@@ -185,15 +186,10 @@ export class Gateway {
     meter.note(decision, { route: 'gateway', ip, scopes: route.scopes })
   }
 
-  #allow(
-    { adapter, read, response, browserHost }: Asked,
-    headers: readonly string[],
-    limits?: Limited,
-  ): void {
+  #allow({ adapter, read, response, browserHost }: Asked, head: AnswerHead, limits?: Limited): void {
     const more = cookieFor(adapter, read, browserHost)
     if (limits) more.push(...rateLimitHeaders(limits))
-    response.writeHead(200, (more.length === 0 ? headers : [...headers, ...more]) as string[])
-    response.end()
+    sendAllowed(response, head, more)
   }
 
   /** `canSignIn`: a sign-in could help, so a person is sent there. */
