@@ -39,6 +39,7 @@ export function sendAllowed(
   const head = response as unknown as Head
   // HTTP/1.1 goes on with a connection of which nothing is said; of one that ends `writeHead` says so.
   if (more.length === 0 && head.shouldKeepAlive === true && response.req.httpVersionMinor === 1)
+    // oxlint-disable-next-line no-underscore-dangle -- Node names it so
     head._header = `${text}Date: ${dateText()}\r\n\r\n`
   else response.writeHead(200, (more.length === 0 ? headers : [...headers, ...more]) as string[])
   response.end()
