@@ -183,6 +183,13 @@ describe('secrets', () => {
     }
   })
 
+  test('refuses a secret between proxies and gateway that no header can carry', () => {
+    for (const name of ['POSTERN_GATEWAY_SECRET', 'POSTERN_GATEWAY_SECRET_PREVIOUS'])
+      for (const secret of [`${SECRET}\nX: y`, `${SECRET}é`, `${SECRET}\u0000`, `${SECRET}\t1`])
+        assert.match(refusal({ [name]: secret }), new RegExp(`^${name} cannot be sent in a header`))
+    assert.deepEqual(loadConfig({ POSTERN_GATEWAY_SECRET: SECRET }).gateway.secrets, [SECRET])
+  })
+
   test('never repeats the password of a URL', () => {
     assert.ok(!refusal({ POSTERN_DATABASE_URL: 'mysql://root:hunter2@db/x' }).includes('hunter2'))
     assert.ok(!refusal({ POSTERN_ISSUER: 'https://root:hunter2@a.example' }).includes('hunter2'))

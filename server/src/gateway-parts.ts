@@ -62,7 +62,6 @@ export async function openGateway(parts: GatewayParts): Promise<OpenGateway> {
     verifier,
     meter,
     identity: headers,
-    clock,
     logFailure: (error) => logger.error({ err: error }, 'the gateway failed'),
   })
   answerFirst(server, (request, response) => gateway.answer(request, response))

@@ -54,6 +54,9 @@ function ask(r)
     method = "HEAD", url = "http://" .. ADDRESS .. "/gateway/haproxy", headers = headers_of(r), redirect = false,
   })
   if type(status) ~= "number" then return 503 end
+  for _, name in ipairs({ "ratelimit", "ratelimit-policy" }) do
+    if answer[name] then r.err_headers_out[name] = answer[name] end
+  end
   if status ~= 200 then
     for _, name in ipairs({ "location", "www-authenticate", "retry-after" }) do
       if answer[name] then r.err_headers_out[name] = answer[name] end
@@ -63,6 +66,7 @@ function ask(r)
   -- The credential of the outside stays outside.
   r.headers_in["Authorization"] = nil
   r.headers_in["X-API-Key"] = nil
+  r.headers_in["DPoP"] = nil
   r.headers_in["Postern-Gateway-Secret"] = nil
   local cookie = r.headers_in["Cookie"]
   if cookie then r.headers_in["Cookie"] = without_cookie(cookie) end

@@ -46,6 +46,8 @@ core.register_action("postern", { "http-req" }, function(txn)
   })
   local status = answer and answer.status or 503
   txn:set_var("txn.postern_status", status)
+  txn:set_var("txn.postern_rate_limit", first(answer and answer.headers, "ratelimit"))
+  txn:set_var("txn.postern_rate_limit_policy", first(answer and answer.headers, "ratelimit-policy"))
   if status == 200 then
     for _, name in ipairs(IDENTITY) do
       txn.http:req_set_header(name, first(answer.headers, name:lower()))

@@ -132,7 +132,7 @@ export function loadConfig(
     gateway: Object.freeze({
       secrets: Object.freeze(
         (['gateway_secret', 'gateway_secret_previous'] as const)
-          .map((name) => read.optional(name, (it) => parse.parseSecret(it, 32)))
+          .map((name) => read.optional(name, (it) => parse.parseHeaderSecret(it, 32)))
           .filter((secret) => secret !== undefined),
       ),
       proxies: read('gateway_proxies', parse.parseCidrList),

@@ -127,6 +127,17 @@ export function parseTenant(given: Given): string {
   throw wrong(given, 'the id of a tenant, such as postern tenants list shows')
 }
 
+/** A secret that travels in a header: what proxies would trim, fold or encode there is never the same again. */
+export function parseHeaderSecret(given: Given, minimumLength: number): string {
+  const secret = parseSecret(given, minimumLength)
+  if (!/^[\x21-\x7E](?:[\x20-\x7E]*[\x21-\x7E])?$/.test(secret))
+    throw new ConfigError(
+      given.source,
+      `${given.source} cannot be sent in a header; expected printable ASCII without a space at either end, such as the output of: openssl rand -base64 32`,
+    )
+  return secret
+}
+
 export function parseSecret(given: Given, minimumLength: number): string {
   if (given.text.length < minimumLength)
     throw new ConfigError(

@@ -10,7 +10,9 @@ import {
   currentSession,
   type IdentityContext,
   type Session,
+  satisfiesAcr,
   showSignIn,
+  SIGN_IN_FORM_BYTES,
   SignInForm,
   takeSignIn,
 } from '../identity/index.ts'
@@ -29,8 +31,10 @@ const SIGN_IN = '/sign-in/app'
 const STATE_SECONDS = 600
 const Text = (longest: number) => Type.Optional(Type.String({ maxLength: longest }))
 
-const Start = Type.Object({ return: Text(4_000), max_age: Text(10) })
-const Asked = Type.Object({ origin: Text(300), state: Text(100), return: Text(4_000), max_age: Text(10) })
+/** What the route asks of the sign-in (RFC 9470). */
+const Wanted = { acr_values: Text(2_500), max_age: Text(10) }
+const Start = Type.Object({ return: Text(4_000), ...Wanted })
+const Asked = Type.Object({ origin: Text(300), state: Text(100), return: Text(4_000), ...Wanted })
 const Callback = Type.Object({ code: Text(100) })
 
 /** Where a sign-in is to lead. */
@@ -38,6 +42,8 @@ interface Destination {
   readonly host: BrowserHost
   readonly stateHash: string
   readonly returnTo: string
+  /** Any of these will do; empty: however. */
+  readonly acrValues: readonly string[]
   readonly maxAgeSeconds: number | undefined
 }
 
@@ -55,11 +61,12 @@ export function browserRoutes(server: FastifyInstance, ports: BrowserRoutes): vo
       if (!host) return refuse(request, reply, 'unknown_host')
       const state = newSecret()
       setCookie(reply, host, host.stateCookie, state, STATE_SECONDS)
-      const { return: wanted = '/', max_age: maxAge } = request.query
+      const { return: wanted = '/', acr_values: acrValues, max_age: maxAge } = request.query
       const target = new URL(issuer + SIGN_IN)
       target.searchParams.set('origin', host.origin)
       target.searchParams.set('state', hashOf(state))
       target.searchParams.set('return', isReturnPath(wanted) ? wanted : '/')
+      if (acrValues !== undefined) target.searchParams.set('acr_values', acrValues)
       if (maxAge !== undefined) target.searchParams.set('max_age', maxAge)
       return reply.redirect(target.href, 303)
     },
@@ -75,7 +82,8 @@ export function browserRoutes(server: FastifyInstance, ports: BrowserRoutes): vo
       const destination = readDestination(request.query)
       if (!destination) return refuse(request, reply, 'unknown_host')
       const current = await currentSession(identity, request)
-      if (current && isFresh(current.session, destination)) return lead(reply, current.session, destination)
+      if (current && isFresh(current.session, destination) && isStrong(current.session, destination))
+        return lead(reply, current.session, destination)
       return showSignIn(identity, request, reply, placeOf(request, destination))
     },
   })
@@ -86,14 +94,17 @@ export function browserRoutes(server: FastifyInstance, ports: BrowserRoutes): vo
     url: SIGN_IN,
     summary: 'Sign in for a protected host',
     form: true,
-    bodyLimit: 16_384,
+    bodyLimit: SIGN_IN_FORM_BYTES,
     schema: { querystring: Asked, body: SignInForm, response: {} },
     async handler(request, reply) {
       const destination = readDestination(request.query)
       if (!destination) return refuse(request, reply, 'unknown_host')
       const place = placeOf(request, destination)
       const signedIn = await takeSignIn(identity, request, reply, place, request.body)
-      return signedIn === undefined ? reply : lead(reply, signedIn.session, destination)
+      if (signedIn === undefined) return reply
+      // Asked again, this user would come by the same way in.
+      if (!isStrong(signedIn.session, destination)) return refuse(request, reply, 'too_weak')
+      return lead(reply, signedIn.session, destination)
     },
   })
 
@@ -138,7 +149,13 @@ export function browserRoutes(server: FastifyInstance, ports: BrowserRoutes): vo
 
   /** Only to hosts on the list: anything else would hand a sign-in to whoever wrote the link. */
   function readDestination(query: Static<typeof Asked>): Destination | undefined {
-    const { origin = '', state = '', return: wanted = '/', max_age: maxAge } = query
+    const {
+      origin = '',
+      state = '',
+      return: wanted = '/',
+      acr_values: acrValues = '',
+      max_age: maxAge,
+    } = query
     const host = hosts.ofOrigin(origin)
     if (!host || !/^[\w-]{43}$/.test(state) || !isReturnPath(wanted)) return undefined
     if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) return undefined
@@ -146,12 +163,17 @@ export function browserRoutes(server: FastifyInstance, ports: BrowserRoutes): vo
       host,
       stateHash: state,
       returnTo: wanted,
+      acrValues: acrValues.split(' ').filter(Boolean),
       maxAgeSeconds: maxAge === undefined ? undefined : Number(maxAge),
     }
   }
 
   function isFresh({ authTimeMs }: Session, { maxAgeSeconds }: Destination): boolean {
     return maxAgeSeconds === undefined || clock.nowMs() - authTimeMs <= maxAgeSeconds * 1000
+  }
+
+  function isStrong({ acr }: Session, { acrValues }: Destination): boolean {
+    return acrValues.length === 0 || acrValues.some((wanted) => satisfiesAcr(acr, wanted))
   }
 
   function placeOf(request: FastifyRequest, { host }: Destination) {
@@ -183,6 +205,11 @@ const REFUSALS = {
     title: 'This sign-in cannot be finished here',
     detail: 'It was begun in another browser or tab, was finished already, or took too long.',
     remedy: 'Open the application again; if you are signed in already, nothing more is asked.',
+  },
+  too_weak: {
+    title: 'This sign-in is not strong enough',
+    detail: 'The page that you asked for takes a stronger way to sign in than the one you used.',
+    remedy: 'Add a passkey or one-time codes to your account, then open the page again.',
   },
 } as const
 

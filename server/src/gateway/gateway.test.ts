@@ -8,6 +8,7 @@ import {
   API,
   type Answer,
   ask,
+  bytes,
   type GatewayServer,
   OLD_SECRET,
   OPEN_HOST,
@@ -15,6 +16,8 @@ import {
   SECRET,
 } from '../../test/gateway/protected.ts'
 import { claimsOf } from '../../test/oauth-server.ts'
+import { dpopHolder, proofClaims } from '../../test/tokens/dpop.ts'
+import { ownTokens } from '../../test/tokens/own-tokens.ts'
 import { IDENTITY_HEADERS } from './index.ts'
 
 type Header = readonly [string, string]
@@ -265,6 +268,119 @@ onBothDatabases('the gateway', (fresh) => {
     assert.deepEqual([scope.status, scope.headers['postern-status']], [403, '403'])
   })
 
+  it('takes a token that is bound to a key with a proof for the request that was called, once', async () => {
+    const mint = await ownTokens({ ...server, done: server.manage }, server.resource)
+    const holder = dpopHolder()
+    const token = mint({ cnf: { jkt: holder.jkt } })
+    const claims = (htu = `https://${OPEN_HOST}/orders`) =>
+      proofClaims(token, server.clock.nowMs(), { htm: 'GET', htu })
+    const code = async (proxy: Proxy, more: Header[], scheme = 'DPoP'): Promise<unknown> => {
+      const answer = await asProxy(server.port, proxy, {
+        uri: '/orders?a=1',
+        more: [['Authorization', `${scheme} ${token}`], ...more],
+      })
+      return answer.headers['postern-denial'] ?? answer.status
+    }
+    for (const proxy of PROXIES) {
+      const proof = holder.prove(claims())
+      assert.equal(await code(proxy, [['DPoP', proof]]), 200, proxy)
+      assert.equal(await code(proxy, [['DPoP', proof]]), 'proof_invalid', 'seen before')
+      const elsewhere = holder.prove(claims('https://postern.internal/gateway/nginx'))
+      assert.equal(await code(proxy, [['DPoP', elsewhere]]), 'proof_invalid', "the gateway's own URL")
+    }
+    assert.equal(await code('nginx', []), 'proof_required')
+    assert.equal(await code('nginx', [['DPoP', holder.prove(claims())]], 'Bearer'), 'proof_required')
+    const twice: Header[] = [0, 1].map(() => ['DPoP', holder.prove(claims())])
+    assert.equal(await code('nginx', twice), 'proof_invalid')
+    const other = dpopHolder()
+    assert.equal(await code('nginx', [['DPoP', other.prove(claims())]]), 'proof_invalid')
+  })
+
+  it('counts what passes against its limits, and tells each proxy when they are used up', async () => {
+    for (const proxy of PROXIES) {
+      const { id, key } = await server.manage('POST', '/v1/keys', {
+        name: proxy,
+        owner: 'limited',
+        resource: API,
+        scopes: ['orders:read'],
+      })
+      const limits = [{ type: 'rate', name: 'slow', limit: 2, window_seconds: 3600, burst: 2 }]
+      await server.manage('PUT', `/v1/limits/key/${id}`, { limits })
+      const asking = (original: Original = {}) =>
+        asProxy(server.port, proxy, { more: [['X-API-Key', key]], ...original })
+      const first = await asking()
+      assert.equal(first.status, 200)
+      assert.equal(first.headers['ratelimit-policy'], '"slow";q=2;w=3600')
+      assert.match(String(first.headers['ratelimit']), /^"slow";r=1;t=\d+$/)
+      for (let count = 0; count < 3; count++) {
+        assert.equal((await asking({ method: 'POST' })).headers['postern-denial'], 'insufficient_scope')
+        assert.equal((await asking({ uri: '/people' })).headers['postern-denial'], 'unsupported')
+      }
+      assert.equal((await asking()).status, 200, 'what was refused for something else cost nothing')
+      const over = await asking()
+      assert.equal(over.status, proxy === 'nginx' ? 403 : 429, proxy)
+      assert.equal(over.headers['postern-status'], proxy === 'nginx' ? '429' : undefined)
+      assert.equal(over.headers['postern-denial'], 'rate_limited')
+      assert.equal(over.headers['retry-after'], '1800')
+      assert.match(String(over.headers['ratelimit']), /^"slow";r=0;t=\d+$/)
+      const quota = [{ type: 'quota', name: 'few', limit: 1, period: 'day' }]
+      await server.manage('PUT', `/v1/limits/key/${id}`, { limits: quota })
+      await eventually('the quota refuses', async () => {
+        const answer = await asking()
+        return answer.headers['postern-denial'] === 'quota_exceeded' && 'retry-after' in answer.headers
+      })
+    }
+  })
+
+  it('answers in order on one connection, and says when it ends it', async () => {
+    const request = (uri: string, more = '', version = '1.1') =>
+      `GET /gateway/caddy HTTP/${version}\r\nHost: postern.internal\r\nPostern-Gateway-Secret: ${SECRET}\r\n` +
+      `X-Forwarded-Method: GET\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: ${OPEN_HOST}\r\nX-Forwarded-Uri: ${uri}\r\n` +
+      `${bearer.join(': ')}\r\n${more}\r\n`
+    const close = 'Connection: close\r\n'
+    const fresh = await server.manage('POST', '/v1/keys', {
+      name: 'seen for the first time',
+      owner: 'customer-2',
+      resource: API,
+      scopes: ['orders:read'],
+    })
+    const first = request('/orders').replace(server.key.key, fresh.key)
+    // The first needs the database, those behind it do not: they wait for it all the same.
+    const many = await bytes(
+      server.port,
+      first + request('/public') + request('/nothing') + request('/orders', close),
+    )
+    assert.deepEqual(
+      [...many.matchAll(/HTTP\/1\.1 (\d+)|^Postern-Subject: (.*?)\r$/gm)].map(
+        ([, status, who]) => status ?? who,
+      ),
+      ['200', 'customer-2', '200', '', '403', '200', 'customer-1'],
+    )
+    assert.equal([...many.matchAll(/^Connection: close\r$/gim)].length, 1)
+    const [, date = ''] = /^Date: (.+)\r$/m.exec(many) ?? []
+    assert.ok(Math.abs(Date.parse(date) - Date.now()) < 600_000, date)
+    const old = await bytes(server.port, request('/orders', '', '1.0'))
+    assert.match(old, /^HTTP\/1\.1 200 OK\r\n[^]*^Connection: close\r$/m)
+  })
+
+  it('shows a browser that is refused a page, where the proxy passes it on', async () => {
+    const html: Header = ['Accept', 'text/html,application/xhtml+xml']
+    for (const proxy of ['traefik', 'caddy', 'envoy'] as const)
+      for (const [uri, code] of [
+        ['/nothing', 'gateway_no_route'],
+        ['/orders?x', 'unknown'],
+      ] as const) {
+        const answer = await asProxy(server.port, proxy, { uri, more: [html, ['X-API-Key', 'nonsense']] })
+        assert.equal(answer.headers['postern-denial'], code)
+        assert.match(String(answer.headers['content-type']), /^text\/html/)
+        assert.match(String(answer.headers['content-security-policy']), /default-src 'none'/)
+        assert.match(answer.text, new RegExp(`<code>${code}</code>`))
+      }
+    const script = await asProxy(server.port, 'caddy', { uri: '/nothing', more: [['Accept', '*/*']] })
+    assert.match(String(script.headers['content-type']), /^application\/problem\+json/)
+    assert.equal((await asProxy(server.port, 'nginx', { uri: '/nothing', more: [html] })).text, '')
+  })
+
   it('sends a browser without a session to sign in, on a host of the list alone', async () => {
     const html: Header = ['Accept', 'text/html,application/xhtml+xml']
     const at = async (original: Original, proxy: Proxy = 'traefik'): Promise<Answer> =>
@@ -321,7 +437,7 @@ onBothDatabases('the gateway', (fresh) => {
     assert.equal(await status(), 401)
   })
 
-  it('costs the database one read at first sight, and neither read nor write afterwards', async () => {
+  it('costs the database two reads at first sight, and neither read nor write afterwards', async () => {
     const key = await server.manage('POST', '/v1/keys', {
       name: 'k',
       owner: 'o',
@@ -332,12 +448,12 @@ onBothDatabases('the gateway', (fresh) => {
     const asking = { more: [['X-API-Key', key.key] as const] }
     assert.equal((await asProxy(server.port, 'nginx', asking)).status, 200)
     const { reads } = counted
-    assert.equal(reads, 1)
+    assert.equal(reads, 2)
     for (let count = 0; count < 50; count++)
       assert.equal((await asProxy(server.port, 'nginx', asking)).status, 200)
-    assert.equal(counted.reads, 1)
-    // What follows an answer (last use) is written later, by a timer; nothing waits for it.
-    assert.ok(counted.writes <= 2, `${counted.writes} writes for 51 answers`)
+    assert.equal(counted.reads, 2)
+    // What follows an answer (last use, usage) is written later, by timers, for all of them; nothing waits for it.
+    assert.ok(counted.writes <= 12, `${counted.writes} writes for 51 answers`)
   })
 
   it('explains which route answers, and why the others do not', async () => {

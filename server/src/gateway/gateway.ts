@@ -4,15 +4,17 @@
  * write; nothing but the socket is waited for.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Problem, problemOf, problemOfDenial } from '../http/index.ts'
+import { problemOf, problemOfDenial } from '../http/index.ts'
 import {
-  type Clock,
   denial,
   type Denial,
+  type DenialCode,
   type ErrorCode,
   PosternError,
   type Presented,
 } from '../kernel/index.ts'
+import { isOurAcr, sufficientAcrs } from '../identity/index.ts'
+import { type LimitState, rateLimitHeaders } from '../limits/index.ts'
 import type { Decision, DecisionMeter, Verifier } from '../verify/index.ts'
 import { type Adapter, adapterOf, ADAPTERS, type AdapterName } from './adapters.ts'
 import {
@@ -25,11 +27,11 @@ import {
 import { type IdentityHeaders, NOBODY } from './identity-headers.ts'
 import type { LiveRoutes } from './live-routes.ts'
 import { readHost, readPath } from './original-request.ts'
-import { answerRefusal } from './present-refusal.ts'
+import { answerRefusal, wantsPage } from './present-refusal.ts'
 import type { ProxyProof } from './proxy-proof.ts'
-import { dropsGuarded, HeaderReader, type Read } from './read-headers.ts'
+import { dropsGuarded, HeaderReader, type Read, type Role } from './read-headers.ts'
 import type { GatewayRoute } from './route.ts'
-import { signedInAsAsked } from './step-up.ts'
+import { type AnswerHead, sendAllowed } from './send-allowed.ts'
 
 export interface GatewayPorts {
   readonly proof: ProxyProof
@@ -38,9 +40,10 @@ export interface GatewayPorts {
   readonly verifier: Verifier
   readonly meter: DecisionMeter
   readonly identity: IdentityHeaders
-  readonly clock: Clock
   readonly logFailure: (error: unknown) => void
 }
+
+type Limited = readonly LimitState[]
 
 const EVERYWHERE = { tenant: null, resources: null } as const
 
@@ -51,7 +54,10 @@ interface Asked {
   readonly read: Read
   readonly method: string
   readonly uri: string
+  /** Without the port, as the identity token's audience has it. */
   readonly origin: string
+  /** As it was called, port and all. */
+  readonly url: string
   readonly route: GatewayRoute
   readonly browserHost: BrowserHost | undefined
   readonly ip: string
@@ -82,19 +88,22 @@ export class Gateway {
 
   #answer(request: IncomingMessage, response: ServerResponse, adapter: Adapter, rest: string): void {
     const { proof, routes, hosts } = this.#ports
+    let accept: string | undefined
     const refuse = (code: ErrorCode, detail: string): void =>
-      answerRefusal(response, adapter, problemOf(new PosternError(code, detail)), undefined)
+      answerRefusal({ response, adapter, accept }, problemOf(new PosternError(code, detail)))
 
     if (!proof.isConfigured) return refuse('gateway_not_configured', NOT_CONFIGURED)
     const read = this.#readers[adapter.name].read(request.rawHeaders)
     if (read.twice === 'secret' || !proof.accepts(read.secret, request.socket))
       return refuse('gateway_untrusted_proxy', UNTRUSTED)
+    accept = read.accept
     if (read.alias !== undefined) return refuse('gateway_ambiguous', ALIAS)
     if (dropsGuarded(read.connection)) return refuse('gateway_ambiguous', HOP_BY_HOP)
-    if (read.twice !== undefined)
-      return read.twice === 'authorization' || read.twice === 'apiKey'
-        ? this.#refuse(response, adapter, denial('multiple_credentials'), undefined)
-        : refuse('gateway_ambiguous', TWICE)
+    if (read.twice !== undefined) {
+      const code = TWICE_DENIED[read.twice]
+      if (code === undefined) return refuse('gateway_ambiguous', TWICE)
+      return answerRefusal({ response, adapter, accept }, problemOfDenial(denial(code)))
+    }
 
     const uri = adapter.headers.uri === undefined ? rest : read.uri
     const method = adapter.headers.method === undefined ? request.method : read.method
@@ -115,6 +124,7 @@ export class Gateway {
       method,
       uri,
       origin: `${proto}://${host}`,
+      url: `${proto}://${read.host as string}${uri}`,
       route,
       browserHost: hosts.of(read.host),
       ip: lastAddress(read.from),
@@ -125,26 +135,33 @@ export class Gateway {
     const { verifier } = this.#ports
     const { route, read } = asked
     if (route.resource === null) return this.#allow(asked, NOBODY)
-    const credential = readCredential(asked)
-    if (typeof credential !== 'string') {
-      if (credential.code === 'missing' && route.anonymous) return this.#allow(asked, NOBODY)
-      return this.#deny(asked, credential, true)
+    const sent = readCredential(asked)
+    if ('valid' in sent) {
+      if (sent.code === 'missing' && route.anonymous) return this.#allow(asked, NOBODY)
+      return this.#deny(asked, sent, true)
     }
-    const fromCookie = credential.startsWith('gws.')
+    const fromCookie = sent.scheme === 'session'
     if (fromCookie && comesFromElsewhere(asked))
       return this.#deny(asked, new PosternError('gateway_ambiguous', CROSS_SITE), false)
 
     const decision = verifier.verify({
-      credential,
+      credential: sent.text,
       resource: route.resource,
       scopes: route.scopes,
+      roles: route.roles,
+      kinds: route.credentials,
       tenant: route.tenant ?? undefined,
       ip: asked.ip,
-      url: asked.uri,
+      method: asked.method,
+      url: asked.url,
+      dpop: sent.dpop,
       // What a page's script sends with a key it holds gives the key away; a session's own page may send what it likes.
       origin: fromCookie ? undefined : read.origin,
       secFetchSite: fromCookie ? undefined : read.secFetchSite,
       environment: 'live',
+      acrValues: route.acrValues.length === 0 ? undefined : sufficientAcrs(route.acrValues),
+      maxAgeSeconds: route.maxAgeSeconds ?? undefined,
+      cost: 1,
       reach: EVERYWHERE,
     })
     if (decision instanceof Promise)
@@ -156,80 +173,76 @@ export class Gateway {
   }
 
   #settle(asked: Asked, decision: Decision, fromCookie: boolean): void {
-    const { meter, identity, clock } = this.#ports
+    const { meter, identity } = this.#ports
     const { route, ip } = asked
-    const presented = decision.presented as Presented
-    const refused = decision.denial ?? refusalOf(presented, route, clock.nowMs())
-    if (refused) this.#deny(asked, refused, fromCookie)
-    else this.#allow(asked, identity.of(presented, route.upstream ?? asked.origin, decision.asOf))
-    meter.note(refused && !decision.denial ? { ...decision, denial: refused } : decision, {
-      route: 'gateway',
-      ip,
-    })
+    const { denial: refused, limits } = decision
+    if (refused) this.#deny(asked, refused, fromCookie, limits)
+    else
+      this.#allow(
+        asked,
+        identity.of(decision.presented as Presented, route.upstream ?? asked.origin, decision.asOf),
+        limits,
+      )
+    meter.note(decision, { route: 'gateway', ip, scopes: route.scopes })
   }
 
-  #allow({ adapter, read, response, browserHost }: Asked, headers: readonly string[]): void {
-    response.writeHead(200, cookieFor(adapter, read, browserHost, headers) as string[])
-    response.end()
+  #allow({ adapter, read, response, browserHost }: Asked, head: AnswerHead, limits?: Limited): void {
+    const more = cookieFor(adapter, read, browserHost)
+    if (limits) more.push(...rateLimitHeaders(limits))
+    sendAllowed(response, head, more)
   }
 
   /** `canSignIn`: a sign-in could help, so a person is sent there. */
-  #deny(asked: Asked, refusal: Denial | PosternError, canSignIn: boolean): void {
-    const { response, adapter } = asked
-    this.#refuse(response, adapter, refusal, canSignIn ? signInAt(asked, refusal) : undefined)
-  }
-
-  #refuse(
-    response: ServerResponse,
-    adapter: Adapter,
-    refusal: Denial | PosternError,
-    at: string | undefined,
-  ): void {
-    answerRefusal(response, adapter, problemFor(refusal), at)
+  #deny(asked: Asked, refusal: Denial | PosternError, canSignIn: boolean, limits?: Limited): void {
+    answerRefusal(
+      { response: asked.response, adapter: asked.adapter, accept: asked.read.accept },
+      refusal instanceof PosternError ? problemOf(refusal) : problemOfDenial(refusal),
+      {
+        signInAt: canSignIn ? signInAt(asked, refusal) : undefined,
+        headers: limits && rateLimitHeaders(limits),
+      },
+    )
   }
 
   /** Nothing is vouched for when it cannot be checked. */
   #fail(response: ServerResponse, adapter: Adapter, error: unknown): void {
     if (!(error instanceof PosternError)) this.#ports.logFailure(error)
     if (response.headersSent) response.destroy()
-    else answerRefusal(response, adapter, problemOf(error), undefined)
+    else answerRefusal({ response, adapter, accept: undefined }, problemOf(error))
   }
 }
 
-function problemFor(refusal: Denial | PosternError): Problem {
-  return refusal instanceof PosternError ? problemOf(refusal) : problemOfDenial(refusal)
+interface Sent {
+  readonly scheme: 'bearer' | 'dpop' | 'api_key' | 'session'
+  readonly text: string
+  readonly dpop?: string | undefined
 }
 
-/** `Authorization: Bearer`, `X-API-Key`, or the host's own session; two of them are refused. */
-function readCredential({ read, browserHost }: Asked): string | Denial {
+/** `Authorization: Bearer` or `DPoP`, `X-API-Key`, or the host's own session; two of them are refused. */
+function readCredential({ read, browserHost }: Asked): Sent | Denial {
   const { authorization, apiKey, cookie } = read
   const session = browserHost && cookieValue(cookie, browserHost.sessionCookie)
   const count =
     (authorization === undefined ? 0 : 1) + (apiKey === undefined ? 0 : 1) + (session === undefined ? 0 : 1)
   if (count > 1 || session === null) return denial('multiple_credentials')
-  if (session !== undefined) return sessionCredential(session, (browserHost as BrowserHost).host)
-  if (apiKey !== undefined) return refusedForm(apiKey) ?? apiKey
+  if (session !== undefined)
+    return { scheme: 'session', text: sessionCredential(session, (browserHost as BrowserHost).host) }
+  if (apiKey !== undefined) return refusedForm(apiKey) ?? { scheme: 'api_key', text: apiKey }
   if (authorization === undefined) return denial('missing')
   const space = authorization.indexOf(' ')
   const scheme = authorization.slice(0, space).toLowerCase()
   const text = authorization.slice(space + 1).trim()
-  if (scheme !== 'bearer') return denial(space > 0 ? 'unsupported' : 'malformed')
-  return refusedForm(text) ?? text
+  if (scheme !== 'bearer' && scheme !== 'dpop') return denial(space > 0 ? 'unsupported' : 'malformed')
+  const refused = refusedForm(text)
+  if (refused || scheme === 'bearer') return refused ?? { scheme, text }
+  // RFC 9449, section 7.1: bound tokens come with this scheme and a proof, or not at all.
+  return read.dpop === undefined ? denial('proof_required') : { scheme, text, dpop: read.dpop }
 }
 
 /** A session is taken from its cookie alone, where no script reads it. */
 function refusedForm(text: string): Denial | undefined {
   if (text.includes(',') || text.includes(' ')) return denial('multiple_credentials')
   return text.startsWith('gws.') ? denial('unsupported') : undefined
-}
-
-/** What a route asks beyond what verify judges. */
-function refusalOf({ principal }: Presented, route: GatewayRoute, nowMs: number): Denial | undefined {
-  if (!route.credentials.includes(principal.credential.type)) return denial('unsupported')
-  if (route.roles.length > 0 && !route.roles.some((role) => principal.roles.includes(role)))
-    return denial('insufficient_scope')
-  if (route.acrValues.length === 0 && route.maxAgeSeconds === null) return undefined
-  return signedInAsAsked(principal, route, nowMs)
 }
 
 /** Cross-site request forgery: SameSite keeps other sites out, but not another host of the same site. */
@@ -249,23 +262,24 @@ function signInAt(
 ): string | undefined {
   if (refusal instanceof PosternError || !MENDED_BY_SIGN_IN.has(refusal.code)) return undefined
   if (!browserHost || method !== 'GET' || !route.credentials.includes('session')) return undefined
-  if (read.accept === undefined || !read.accept.includes('text/html')) return undefined
-  const stepUp = refusal.code === 'insufficient_authentication'
+  if (!wantsPage(read.accept)) return undefined
+  const { acrValues, maxAgeSeconds } = route
   // A sign-in of another kind than people have here would only lead back.
-  if (stepUp && route.maxAgeSeconds === null) return undefined
-  const age = stepUp ? `&max_age=${route.maxAgeSeconds}` : ''
-  return `${browserHost.origin}/.postern/sign-in?return=${encodeURIComponent(uri)}${age}`
+  if (acrValues.length > 0 && !sufficientAcrs(acrValues).some(isOurAcr)) return undefined
+  const acr = acrValues.length > 0 ? `&acr_values=${encodeURIComponent(acrValues.join(' '))}` : ''
+  const age = maxAgeSeconds === null ? '' : `&max_age=${maxAgeSeconds}`
+  return `${browserHost.origin}/.postern/sign-in?return=${encodeURIComponent(uri)}${acr}${age}`
 }
 
+/** The request's Cookie for the upstream, where the answer is to carry it. */
 function cookieFor(
   { cookie: way }: Adapter,
   { cookie }: Read,
   browserHost: BrowserHost | undefined,
-  headers: readonly string[],
-): readonly string[] {
-  if (way === 'never' || cookie === undefined) return headers
+): string[] {
+  if (way === 'never' || cookie === undefined) return []
   const kept = browserHost ? withoutOwnCookies(cookie, browserHost) : cookie
-  return way === 'always' || kept !== cookie ? [...headers, 'Cookie', kept] : headers
+  return way === 'always' || kept !== cookie ? ['Cookie', kept] : []
 }
 
 function lastAddress(from: string | undefined): string {
@@ -275,6 +289,13 @@ function lastAddress(from: string | undefined): string {
 }
 
 const METHOD = /^[A-Z]{1,20}$/
+
+/** What it is when one of these comes twice; of every other header it is the request that is ambiguous. */
+const TWICE_DENIED: Readonly<Partial<Record<Role, DenialCode>>> = {
+  authorization: 'multiple_credentials',
+  apiKey: 'multiple_credentials',
+  dpop: 'proof_invalid',
+}
 
 const NOT_CONFIGURED =
   'This gateway is closed: POSTERN_GATEWAY_SECRET is not set, so no proxy can prove itself. docs/gateways.md says how.'

@@ -8,6 +8,7 @@
 import type { Clock, Presented, Principal } from '../kernel/index.ts'
 import type { SigningKeys } from '../tokens/index.ts'
 import { IDENTITY_SECONDS, mintIdentityToken } from './identity-token.ts'
+import { type AnswerHead, answerHead } from './send-allowed.ts'
 
 type Column = readonly [name: string, of: (principal: Principal) => string]
 
@@ -29,10 +30,10 @@ export const IDENTITY_HEADERS: readonly string[] = [...COLUMNS.map(([name]) => n
 const FIXED = ['Cache-Control', 'no-store', 'Content-Length', '0'] as const
 
 /** The answer to whoever comes without a credential to a route that is open. */
-export const NOBODY: readonly string[] = [...FIXED, ...IDENTITY_HEADERS.flatMap((name) => [name, ''])]
+export const NOBODY: AnswerHead = answerHead([...FIXED, ...IDENTITY_HEADERS.flatMap((name) => [name, ''])])
 
 interface Kept {
-  readonly headers: readonly string[]
+  readonly head: AnswerHead
   readonly untilMs: number
   readonly generation: number
 }
@@ -55,17 +56,16 @@ export class IdentityHeaders {
     this.stop = ports.signingKeys.onChange(() => this.#generation++)
   }
 
-  /** Names and values in turn, as `writeHead` takes them. */
-  of(presented: Presented, audience: string, position: number): readonly string[] {
+  of(presented: Presented, audience: string, position: number): AnswerHead {
     const nowMs = this.#ports.clock.monotonicMs()
     let byAudience = this.#kept.get(presented)
     const kept = byAudience?.get(audience)
-    if (kept && kept.untilMs > nowMs && kept.generation === this.#generation) return kept.headers
+    if (kept && kept.untilMs > nowMs && kept.generation === this.#generation) return kept.head
     if (!byAudience) this.#kept.set(presented, (byAudience = new Map()))
     else if (byAudience.size >= MOST_UPSTREAMS) byAudience.clear()
     const made = this.#make(presented, audience, position, nowMs)
     byAudience.set(audience, made)
-    return made.headers
+    return made.head
   }
 
   #make(presented: Presented, audience: string, position: number, nowMs: number): Kept {
@@ -77,7 +77,7 @@ export class IdentityHeaders {
     headers.push(TOKEN_HEADER, minted?.token ?? '')
     const livesMs = minted ? minted.expiresAtMs - wallMs : 0
     return {
-      headers,
+      head: answerHead(headers),
       // At most half of its life: whoever is given it has the other half to use it.
       untilMs: nowMs + Math.min(livesMs, IDENTITY_SECONDS * 1000) / 2,
       generation: this.#generation,

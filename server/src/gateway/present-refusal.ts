@@ -1,6 +1,6 @@
 /** A refusal as the proxy can pass it on, straight to the socket. */
 import type { ServerResponse } from 'node:http'
-import { API_HEADERS, PROBLEM_TYPE, type Problem, problemText } from '../http/index.ts'
+import { API_HEADERS, PROBLEM_TYPE, type Problem, problemPage, problemText } from '../http/index.ts'
 import type { Adapter } from './adapters.ts'
 
 /** The status that is meant, where the proxy passes on 401 and 403 alone. */
@@ -12,24 +12,48 @@ const CODE_HEADER = 'Postern-Denial'
 
 const API = Object.entries(API_HEADERS).flat()
 
+/** Whoever is answered. */
+export interface Refused {
+  readonly response: ServerResponse
+  readonly adapter: Pick<Adapter, 'statuses'>
+  /** The Accept header of the original request. */
+  readonly accept: string | undefined
+}
+
+export interface RefusalMembers {
+  /** A person is sent there instead. */
+  readonly signInAt?: string | undefined
+  /** Names and values in turn. */
+  readonly headers?: readonly string[] | undefined
+}
+
 export function answerRefusal(
-  response: ServerResponse,
-  { statuses }: Pick<Adapter, 'statuses'>,
+  { response, adapter, accept }: Refused,
   problem: Problem,
-  signInAt: string | undefined,
+  { signInAt, headers: more = [] }: RefusalMembers = {},
 ): void {
   const status = signInAt === undefined ? problem.status : 302
-  const headers = [...API, CODE_HEADER, problem.code, ...Object.entries(problem.headers).flat()]
-  if (statuses === 'only_401_and_403') {
-    headers.push(STATUS_HEADER, String(status), 'Content-Length', '0')
+  const headers = [CODE_HEADER, problem.code, ...Object.entries(problem.headers).flat(), ...more]
+  if (adapter.statuses === 'only_401_and_403') {
+    headers.push(STATUS_HEADER, String(status))
     if (signInAt !== undefined) headers.push(REDIRECT_HEADER, signInAt)
-    response.writeHead(problem.status === 401 ? 401 : 403, headers)
-    response.end()
-    return
+    return send(response, problem.status === 401 ? 401 : 403, [...API, ...headers], '')
   }
-  if (signInAt !== undefined) headers.push('Location', signInAt)
-  const body = signInAt === undefined ? problemText(problem, 'none') : ''
-  headers.push('Content-Type', PROBLEM_TYPE, 'Content-Length', String(Buffer.byteLength(body)))
-  response.writeHead(status, headers)
+  if (signInAt !== undefined) return send(response, status, [...API, ...headers, 'Location', signInAt], '')
+  if (wantsPage(accept)) {
+    const page = problemPage(problem)
+    const own = Object.entries(page.headers).flat()
+    return send(response, status, [...own, 'x-content-type-options', 'nosniff', ...headers], page.text)
+  }
+  send(response, status, [...API, ...headers, 'Content-Type', PROBLEM_TYPE], problemText(problem, 'none'))
+}
+
+function send(response: ServerResponse, status: number, headers: string[], body: string): void {
+  response.writeHead(status, [...headers, 'Content-Length', String(Buffer.byteLength(body))])
   response.end(body)
+}
+
+/** A browser that opens a page, and not a script. */
+export function wantsPage(accept: string | undefined): boolean {
+  return accept !== undefined && accept.includes('text/html')
 }

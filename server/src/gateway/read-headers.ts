@@ -14,6 +14,7 @@ export type Role =
   | 'secret'
   | 'authorization'
   | 'apiKey'
+  | 'dpop'
   | 'cookie'
   | 'accept'
   | 'origin'
@@ -34,6 +35,7 @@ const ROLES: Readonly<Record<string, Role>> = {
   [SECRET_HEADER]: 'secret',
   authorization: 'authorization',
   'x-api-key': 'apiKey',
+  dpop: 'dpop',
   cookie: 'cookie',
   accept: 'accept',
   origin: 'origin',

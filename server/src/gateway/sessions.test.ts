@@ -29,6 +29,12 @@ onBothDatabases('sessions on protected hosts', (fresh) => {
     })
     for (const host of [OPEN_HOST, OTHER_HOST]) {
       await server.manage('POST', '/v1/gateway/routes', { host, path: '/fresh', resource: API, max_age: 300 })
+      for (const [path, acr] of [
+        ['/password', 'urn:postern:acr:1fa'],
+        ['/strong', 'urn:postern:acr:mfa'],
+        ['/foreign', 'urn:example:gold'],
+      ])
+        await server.manage('POST', '/v1/gateway/routes', { host, path, resource: API, acr_values: [acr] })
       await server.manage('POST', '/v1/gateway/routes', {
         host,
         path: '/admin',
@@ -72,12 +78,23 @@ onBothDatabases('sessions on protected hosts', (fresh) => {
     host: string,
     issuerCookies: readonly string[] = [],
   ): Promise<{ callback: string; state: string; issuer: string[] }> {
-    const begun = await ask(server.port, '/.postern/sign-in?return=%2Forders%3Fa%3D1', [['Host', host]])
-    assert.equal(begun.status, 303)
+    const begun = await begin(host, '/.postern/sign-in?return=%2Forders%3Fa%3D1')
     const [state = ''] = cookiesOf(begun)
-    const at = String(begun.headers.location).slice(server.issuer.length)
+    const signed = await atIssuer(pathOf(begun), issuerCookies)
+    assert.equal(signed.status, 303, signed.text)
+    const set = cookiesOf(signed)
+    return { callback: pathOf(signed), state, issuer: set.length > 0 ? set : [...issuerCookies] }
+  }
+  async function begin(host: string, path: string): Promise<Answer> {
+    const begun = await ask(server.port, path, [['Host', host]])
+    assert.equal(begun.status, 303)
+    return begun
+  }
+  const attempt = async (path: string, issuerCookies: readonly string[]): Promise<Answer> =>
+    atIssuer(pathOf(await begin(OPEN_HOST, path)), issuerCookies)
+  async function atIssuer(at: string, issuerCookies: readonly string[]): Promise<Answer> {
     const page = await ask(server.port, at, [issuerHost(), ['Cookie', issuerCookies.join('; ')]])
-    if (page.status === 303) return { callback: pathOf(page), state, issuer: [...issuerCookies] }
+    if (page.status === 303) return page
     // As far apart as attempts of one account may be.
     server.clock.advanceMonotonic(31_000)
     const form = cookiesOf(page)
@@ -89,7 +106,7 @@ onBothDatabases('sessions on protected hosts', (fresh) => {
       identifier: 'ada',
       password: PASSWORD,
     }).toString()
-    const signed = await ask(
+    return ask(
       server.port,
       at,
       [
@@ -101,8 +118,6 @@ onBothDatabases('sessions on protected hosts', (fresh) => {
       ],
       { method: 'POST', body },
     )
-    assert.equal(signed.status, 303, signed.text)
-    return { callback: pathOf(signed), state, issuer: cookiesOf(signed) }
   }
   const pathOf = ({ headers }: Answer): string => {
     const url = new URL(String(headers.location))
@@ -200,6 +215,28 @@ onBothDatabases('sessions on protected hosts', (fresh) => {
     assert.equal(await sent('POST', ['Origin', 'null']), 'gateway_ambiguous')
     assert.equal(await sent('DELETE', ['Sec-Fetch-Site', 'same-site']), 'gateway_ambiguous')
     assert.equal(await sent('GET', ['Sec-Fetch-Site', 'cross-site']), 200, 'a link may lead here')
+  })
+
+  it('sign in again where a route asks for a stronger one, and are told when they cannot', async () => {
+    const { cookie, issuer } = await session()
+    assert.equal((await question(cookie, { uri: '/password' })).status, 200, 'more than was asked for')
+    const script = await question(cookie, { uri: '/strong' })
+    assert.equal(codeOf(script), 'insufficient_authentication')
+    assert.match(
+      String(script.headers['www-authenticate']),
+      /error="insufficient_user_authentication".* acr_values="urn:postern:acr:mfa phr"/,
+    )
+    const html: Header = ['Accept', 'text/html']
+    const sent = await question(cookie, { uri: '/strong', more: [html] })
+    const at = `https://${OPEN_HOST}/.postern/sign-in?return=%2Fstrong&acr_values=urn%3Apostern%3Aacr%3Amfa`
+    assert.deepEqual([sent.status, sent.headers.location], [302, at])
+    const foreign = await question(cookie, { uri: '/foreign', more: [html] })
+    assert.equal(foreign.status, 401, 'nobody signs in here by that')
+
+    const weak = await attempt(pathOf(sent), issuer)
+    assert.equal(weak.status, 403)
+    assert.match(weak.text, /not strong enough/)
+    assert.equal(weak.headers.location, undefined)
   })
 
   it('sign in again where a route asks for a recent one, and come back', async () => {

@@ -10,9 +10,9 @@ export interface ErrorView {
   readonly detail: string
   /** What to do next. */
   readonly remedy: string
-  /** A stable code, and the request's id, which finds it in the log. */
+  /** A stable code, and the request's id, which finds it in the log, if it is there. */
   readonly code: string
-  readonly requestId: string
+  readonly requestId?: string | undefined
 }
 
 export function errorPage({ title, detail, remedy, code, requestId }: ErrorView): RenderedPage {
@@ -21,7 +21,9 @@ export function errorPage({ title, detail, remedy, code, requestId }: ErrorView)
     body: html`<h1>${title}</h1>
       <p>${detail}</p>
       <p>${remedy}</p>
-      <p class="faint">Error <code>${code}</code>, request <code>${requestId}</code></p>`,
+      <p class="faint">
+        Error <code>${code}</code>${requestId !== undefined && html`, request <code>${requestId}</code>`}
+      </p>`,
   })
 }
 
@@ -31,12 +33,11 @@ export function sendProblemPage(
   request: FastifyRequest,
   problem: Problem,
 ): FastifyReply {
-  const { code, title, detail, status } = problem
-  return sendFormPage(
-    reply,
-    status,
-    errorPage({ title, detail, remedy: remedyOf(status), code, requestId: request.id }),
-  )
+  return sendFormPage(reply, problem.status, problemPage(problem, request.id))
+}
+
+export function problemPage({ code, title, detail, status }: Problem, requestId?: string): RenderedPage {
+  return errorPage({ title, detail, remedy: remedyOf(status), code, requestId })
 }
 
 function remedyOf(status: number): string {

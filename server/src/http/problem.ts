@@ -98,7 +98,9 @@ export function problemOfDenial(denial: Denial): Problem {
         'www-authenticate':
           denial.code === 'missing'
             ? challenge()
-            : (proofChallenge(denial) ?? challenge('invalid_token', denial.detail)),
+            : (proofChallenge(denial) ??
+              stepUpChallenge(denial) ??
+              challenge('invalid_token', denial.detail)),
       }),
       ...(denial.code === 'insufficient_scope' && {
         'www-authenticate': challenge('insufficient_scope', denial.detail, denial.scopes),
@@ -125,6 +127,15 @@ function proofChallenge({ code, detail }: Denial): string | undefined {
   const error = code === 'proof_invalid' ? 'invalid_dpop_proof' : 'invalid_token'
   const algs = PROOF_ALGORITHMS.join(' ')
   return `DPoP realm="postern", error="${error}", error_description="${quotable(detail)}", algs="${algs}"`
+}
+
+/** RFC 9470, section 3: what was asked of the sign-in. */
+function stepUpChallenge({ code, detail, acrValues = [], maxAgeSeconds }: Denial): string | undefined {
+  if (code !== 'insufficient_authentication') return undefined
+  let text = challenge('insufficient_user_authentication', detail)
+  if (acrValues.length > 0) text += `, acr_values="${quotable(acrValues.join(' '))}"`
+  if (maxAgeSeconds !== undefined) text += `, max_age="${maxAgeSeconds}"`
+  return text
 }
 
 /** RFC 6750 allows printable ASCII without `"` and `\` in these values. */

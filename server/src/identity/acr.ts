@@ -18,6 +18,18 @@ export function satisfiesAcr(held: string, wanted: string): boolean {
   return held === wanted || (wants >= 0 && holds >= wants)
 }
 
+/** Everything that is enough where any of `wanted` is: what a check that only compares is to be given. */
+export function sufficientAcrs(wanted: readonly string[]): string[] {
+  return [
+    ...new Set([...wanted, ...ACR_VALUES.filter((held) => wanted.some((one) => satisfiesAcr(held, one)))]),
+  ]
+}
+
+/** Whether people can sign in here so. */
+export function isOurAcr(acr: string): boolean {
+  return strength(acr) >= 0
+}
+
 function strength(acr: string): number {
   return (ACR_VALUES as readonly string[]).indexOf(acr)
 }

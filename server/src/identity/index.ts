@@ -26,7 +26,7 @@ export { type BrowserRequest, currentSession, findLiveSession, type SignedIn } f
 export { cookieText } from './cookies.ts'
 export { endSession, endUsersSession, signOut } from './end-session.ts'
 export { idleEndMs, type Session } from './session.ts'
-export { ACR_VALUES, satisfiesAcr } from './acr.ts'
+export { ACR_VALUES, isOurAcr, satisfiesAcr, sufficientAcrs } from './acr.ts'
 export { signIn, type SignInInput } from './sign-in.ts'
 export type { SignInOutcome } from './sign-in-outcome.ts'
 export { resealOneTimeCodes } from './one-time-codes/reseal-codes.ts'

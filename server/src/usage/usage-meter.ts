@@ -40,6 +40,8 @@ interface Tally {
   /** By route, then by result. */
   readonly routes: Map<string, Map<string, UsageCount>>
   readonly requests: RecentRequest[]
+  /** Those that were noted last: a route asks for one list of them, every time. */
+  scopes: readonly string[] | undefined
   /** Where the next request goes once the latest few are full. */
   next: number
 }
@@ -87,7 +89,9 @@ export class UsageMeter {
     const { credential } = tally.owner
     if (credential === '' || credential === '*') return
     this.#remember(tally, { credential, atMs: nowMs, route, address: address ?? '', result })
-    if (result === 'valid') for (const scope of scopes) this.#noteScope(credential, scope, nowMs)
+    if (result !== 'valid' || scopes === tally.scopes) return
+    tally.scopes = scopes
+    for (const scope of scopes) this.#noteScope(credential, scope, nowMs)
   }
 
   #tally(used: Used | undefined): Tally {
@@ -171,7 +175,7 @@ const NOBODY = { credential: '', client: '', tenant: '', resource: '' }
 const ANYBODY = { credential: '*', client: '', tenant: '', resource: '' }
 
 function tallyOf(owner: Tally['owner']): Tally {
-  return { owner, routes: new Map(), requests: [], next: 0 }
+  return { owner, routes: new Map(), requests: [], scopes: undefined, next: 0 }
 }
 
 /** A token is short-lived and one of many: it counts for the key, the grant or the session that it descends from. */

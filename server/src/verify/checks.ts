@@ -52,6 +52,9 @@ const ofEnvironment: Check = ({ principal }, { environment }) =>
     ? undefined
     : denial('wrong_environment')
 
+const ofKind: Check = ({ principal }, { kinds }) =>
+  kinds === undefined || kinds.includes(principal.credential.type) ? undefined : denial('unsupported')
+
 /** A page's script sends Origin or Sec-Fetch-Site: whoever opens the page can read the key. */
 const outsideBrowser: Check = ({ allowBrowser }, { origin, secFetchSite }) =>
   allowBrowser || (origin === undefined && secFetchSite === undefined)
@@ -66,6 +69,11 @@ const withProof: Check = ({ principal }, request, circumstances) =>
 
 const withScopes: Check = ({ principal }, { scopes }) =>
   missingScopes(principal.scopes, scopes).length === 0 ? undefined : denial('insufficient_scope', { scopes })
+
+const withRole: Check = ({ principal }, { roles }) =>
+  roles === undefined || roles.length === 0 || roles.some((role) => principal.roles.includes(role))
+    ? undefined
+    : denial('insufficient_scope')
 
 /**
  * RFC 9470: what is asked of the sign-in behind a credential. A credential with no sign-in behind it (a key, a client's
@@ -98,10 +106,12 @@ export const CHECKS: readonly Check[] = [
   begun,
   enabled,
   ofEnvironment,
+  ofKind,
   outsideBrowser,
   fromAllowedAddress,
   withProof,
   withScopes,
+  withRole,
   signedInAsAsked,
 ]
 

@@ -1,5 +1,5 @@
 /** One question to `verify`. */
-import type { Caller, Environment } from '../kernel/index.ts'
+import type { Caller, Environment, Principal } from '../kernel/index.ts'
 
 export interface VerifyRequest {
   readonly credential: string
@@ -7,6 +7,10 @@ export interface VerifyRequest {
   readonly resource?: string | undefined
   /** All of them are needed. */
   readonly scopes: readonly string[]
+  /** One of them is needed; none, or empty: no role is. */
+  readonly roles?: readonly string[] | undefined
+  /** Which kinds of credential are taken; undefined: all. */
+  readonly kinds?: readonly Principal['credential']['type'][] | undefined
   readonly tenant?: string | undefined
   /** The address of whoever presents the credential; undefined fails an allow-list. */
   readonly ip?: string | undefined

@@ -1,6 +1,6 @@
 /** A deployment with a gateway that really listens, an upstream that echoes, and a client that sends bytes as told. */
 import { createServer, type IncomingHttpHeaders, type RequestOptions, request as send } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { type Deployment, openDeployment } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { TestDatabase } from '../databases.ts'
@@ -131,6 +131,19 @@ export function ask(
       answer.on('error', reject)
     })
     asking.end(body)
+  })
+}
+
+/** Sends these bytes, and answers what comes back until the server ends the connection. */
+export function bytes(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = ''
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`the connection stays open: ${answer}`)))
+    socket.on('data', (data: Buffer) => (answer += data.toString('latin1')))
+    socket.on('end', () => resolve(answer))
+    socket.on('error', reject)
+    socket.write(text)
   })
 }
 

@@ -7,8 +7,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { freshSqlite, type TestDatabase } from '../databases.ts'
+import { systemClock } from '../../src/kernel/index.ts'
 import { freePort } from '../postgres-cluster.ts'
 import { claimsOf } from '../oauth-server.ts'
+import { dpopHolder, proofClaims } from '../tokens/dpop.ts'
+import { ownTokens } from '../tokens/own-tokens.ts'
 import {
   API,
   type Answer,
@@ -213,6 +216,45 @@ for (const proxy of REAL_PROXIES)
         ['X-API-Key', server.key.key],
       ])
       assert.ok([400, 401].includes(twice), String(twice))
+    })
+
+    it('takes a bound token with a proof, and keeps the proof from the application', async () => {
+      const mint = await ownTokens({ ...server, clock: systemClock, done: server.manage }, server.resource)
+      const holder = dpopHolder()
+      const token = mint({ cnf: { jkt: holder.jkt } })
+      const asking = (): Header[] => {
+        const called = { htm: 'GET', htu: `http://${HOST}:${listen}/orders` }
+        const proof = holder.prove(proofClaims(token, Date.now(), called))
+        return [
+          ['Authorization', `DPoP ${token}`],
+          ['DPoP', proof],
+        ]
+      }
+      const { headers } = await passed('/orders?a=1', asking())
+      assert.equal(claimsOf(headers['postern-identity'] as string).sub, claimsOf(token).sub)
+      for (const name of ['authorization', 'dpop']) assert.equal(headers[name] ?? '', '', name)
+      const sent = asking()
+      await passed('/orders', sent)
+      assert.equal(await refused('/orders', sent), 401, 'the same proof again')
+      assert.equal(await refused('/orders', [['Authorization', `DPoP ${token}`]]), 401)
+    })
+
+    it('answers 429 with Retry-After when a limit is used up', async () => {
+      const { id, key } = await server.manage('POST', '/v1/keys', {
+        name: 'limited',
+        owner: 'limited',
+        resource: API,
+        scopes: ['orders:read'],
+      })
+      const limits = [{ type: 'rate', name: 'slow', limit: 1, window_seconds: 3600, burst: 1 }]
+      await server.manage('PUT', `/v1/limits/key/${id}`, { limits })
+      await passed('/orders', [['X-API-Key', key]])
+      const before = upstream.seen()
+      const { status, headers } = await to('/orders', [['X-API-Key', key]])
+      assert.deepEqual([status, upstream.seen()], [429, before])
+      assert.ok(Number(headers['retry-after']) > 3_000, String(headers['retry-after']))
+      assert.match(String(headers['ratelimit']), /^"slow";r=0;t=\d+$/)
+      assert.equal(headers['ratelimit-policy'], '"slow";q=1;w=3600')
     })
 
     it('keeps the gateway itself from the outside', async () => {
