@@ -46,6 +46,8 @@ export {
   takeSignIn,
   TokenForm,
 } from './sign-in-form.ts'
+export { missingFactor } from './stronger/factors.ts'
+export { takeStronger } from './stronger/stronger-form.ts'
 export type { Application } from './pages/application.ts'
 export { consentPage, type ConsentView, type TenantChoice } from './pages/consent-page.ts'
 export { isOpenIdScope, type ScopeGroup, scopeInWords, type ScopeView } from './pages/scope-words.ts'
