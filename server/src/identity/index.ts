@@ -20,6 +20,8 @@ export {
 } from './change-users.ts'
 export { removeMembership, setMembership } from './change-memberships.ts'
 export { findUser, getUser, listUsers, membershipOf, tenantsOf } from './read-users.ts'
+export { scopesOfRoles } from './roles/allowed-scopes.ts'
+export { roleRoutes } from './roles/role-routes.ts'
 export { setPassword } from './set-password.ts'
 export { accountName, displayName, type Membership, type User } from './user.ts'
 export { type BrowserRequest, currentSession, findLiveSession, type SignedIn } from './current-session.ts'

@@ -222,6 +222,7 @@ export function interactionPages(
       groups.push({
         api: resource.name,
         uri,
+        byRole: resource.scopesByRole,
         scopes: resource.scopes.filter(({ name }) => names.includes(name)),
       })
     }

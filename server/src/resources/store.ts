@@ -22,6 +22,7 @@ export interface ResourceTable {
   token_algorithm: string
   access_token_format: string
   allow_browser_keys: number
+  scopes_by_role: number
   cache_seconds: number
   created_at: number
   updated_at: number
@@ -121,6 +122,7 @@ export function resourceFromRow(row: ResourceTable): Resource {
     tokenAlgorithm: row.token_algorithm as Resource['tokenAlgorithm'],
     accessTokenFormat: row.access_token_format as Resource['accessTokenFormat'],
     allowBrowserKeys: row.allow_browser_keys === 1,
+    scopesByRole: row.scopes_by_role === 1,
     cacheSeconds: row.cache_seconds,
     createdAtMs: row.created_at,
     updatedAtMs: row.updated_at,
@@ -139,6 +141,7 @@ function toRow(resource: Resource): Omit<ResourceTable, 'created_at' | 'deleted_
     token_algorithm: resource.tokenAlgorithm,
     access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys ? 1 : 0,
+    scopes_by_role: resource.scopesByRole ? 1 : 0,
     cache_seconds: resource.cacheSeconds,
     updated_at: resource.updatedAtMs,
   }
