@@ -2,6 +2,7 @@
  * What a known credential still demands of each request. What was found out is about the credential alone; where the
  * request comes from, when, and what it wants to do is checked here, on every hit.
  */
+import { satisfiesAcr } from './acr.ts'
 import type { DenialCode } from './denial.ts'
 import { isIn, type Blocks } from './network.ts'
 import { isFromBrowser, type CredentialRequest } from './presented.ts'
@@ -111,7 +112,8 @@ function scopes({ principal }: Held, request: Circumstances) {
 function signedInAsAsked({ principal }: Held, { acrValues, maxAgeSeconds }: Circumstances, nowMs: number) {
   if (acrValues === undefined && maxAgeSeconds === undefined) return undefined
   const { acr, authTimeMs } = principal
-  const isStrong = !acrValues?.length || (acr !== undefined && acrValues.includes(acr))
+  const isStrong =
+    !acrValues?.length || (acr !== undefined && acrValues.some((wanted) => satisfiesAcr(acr, wanted)))
   const isRecent = maxAgeSeconds === undefined || isWithin(maxAgeSeconds, authTimeMs, nowMs)
   return isStrong && isRecent ? undefined : 'insufficient_authentication'
 }

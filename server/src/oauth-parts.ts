@@ -12,9 +12,12 @@ import {
   findLiveSession,
   findUser,
   type IdentityContext,
+  membershipOf,
   pageRoutes,
   providerRoutes,
   purgeIdentity,
+  roleRoutes,
+  scopesOfRoles,
   SIGN_IN_RATES,
   signOut,
   tenantsOf,
@@ -104,6 +107,7 @@ export function openOAuth(parts: OAuthParts): OAuth {
   accountRoutes(server, identity)
   userRoutes(server, identity, idempotency)
   userPartsRoutes(server, identity)
+  roleRoutes(server, identity)
   providerRoutes(server, identity, idempotency)
   if (mailer) outboxRoutes(server, mailer)
   identity.sessionUse.start()
@@ -149,6 +153,8 @@ function peopleOf(identity: IdentityContext): People {
     findSession: (id) => findLiveSession(storage, id, changes.clock.nowMs()),
     findUser: (id) => findUser(storage, id),
     tenantsOf: (userId) => tenantsOf(storage, userId),
+    membershipOf: (userId, tenantId) => membershipOf(storage, userId, tenantId),
+    scopesOfRoles: (roles, resourceId) => scopesOfRoles(storage, roles, resourceId),
   }
 }
 

@@ -24,6 +24,11 @@ export const NOUNS: readonly Noun[] = [
   { name: 'clients', summary: 'applications that use OAuth', load: () => import('./clients/index.ts') },
   { name: 'users', summary: 'people who sign in', load: () => import('./users/index.ts') },
   {
+    name: 'roles',
+    summary: 'sets of scopes that members of tenants hold',
+    load: () => import('./commands/roles.ts'),
+  },
+  {
     name: 'providers',
     summary: 'where people may sign in instead',
     load: () => import('./commands/providers.ts'),

@@ -26,6 +26,7 @@ export interface WireResource {
   readonly token_algorithm: string
   readonly access_token_format: string
   readonly allow_browser_keys: boolean
+  readonly scopes_by_role: boolean
   readonly cache_seconds: number
   readonly leak_policy: string
   readonly leak_notice_seconds: number
@@ -278,6 +279,15 @@ export interface WireMail {
   readonly subject: string
   readonly text: string
   readonly created_at: string
+}
+
+export interface WireRole {
+  readonly name: string
+  readonly description: string
+  /** By the URI of the resource. */
+  readonly scopes: Readonly<Record<string, readonly string[]>>
+  readonly created_at: string
+  readonly updated_at: string
 }
 
 export interface WireMembership {

@@ -95,7 +95,7 @@ onBothDatabases('the gateway', (fresh) => {
     await route({ path: '/orders', methods: ['GET'], resource: API, scopes: ['orders:read'] })
     await route({ path: '/orders', methods: ['POST'], resource: API, scopes: ['orders:write'] })
     await route({ path: '/people', resource: API, credentials: ['session'] })
-    await route({ path: '/strong', resource: API, acr_values: ['urn:postern:aal:2'] })
+    await route({ path: '/strong', resource: API, acr_values: ['urn:postern:acr:mfa'] })
     await route({ path: '/v1/*/invoices', resource: API, upstream: 'https://invoices.internal' })
   })
   after(() => server.close())

@@ -2,12 +2,14 @@
  * Creating, changing, disabling and deleting users: a deployment operator's work. What ends a user's sessions and tokens
  * is a level on the subject: everything older than its row is dead, everywhere, and a later sign-in is not.
  */
-import { type Caller, newId, notFound, PosternError, requireDeployment } from '../kernel/index.ts'
+import { type Caller, invalid, newId, notFound, PosternError, requireDeployment } from '../kernel/index.ts'
 import type { Changes, StateChange } from '../revocation/index.ts'
 import { type Transaction, UniqueViolation } from '../storage/index.ts'
+import { parseImportedHash } from './imported-hashes/imported-hash.ts'
 import { checkMetadata } from './metadata-rule.ts'
+import { parseHash } from './password-hash.ts'
 import { keysOf } from './user-names.ts'
-import { deleteUserRow, insertUser, lockUser, saveUser } from './user-store.ts'
+import { deleteUserRow, insertUser, lockUser, savePassword, saveUser } from './user-store.ts'
 import type { User } from './user.ts'
 
 export interface UserInput {
@@ -19,14 +21,25 @@ export interface UserInput {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 
+export interface NewUser extends UserInput {
+  /** Made by other software: see imported-hashes/. */
+  readonly passwordHash?: string | undefined
+}
+
 export async function createUser(
   tx: Transaction,
   changes: Changes,
   caller: Caller,
-  input: UserInput,
+  input: NewUser,
 ): Promise<User> {
   requireDeployment(caller, 'Creating a user')
   checkMetadata(input.metadata)
+  const { passwordHash } = input
+  if (passwordHash !== undefined && !parseHash(passwordHash) && !parseImportedHash(passwordHash))
+    throw invalid(
+      '/password_hash',
+      'This is no hash that can be checked: argon2, bcrypt, PBKDF2 and scrypt are, with costs within bounds.',
+    )
   const nowMs = changes.clock.nowMs()
   const user: User = {
     id: newId('usr', changes.clock),
@@ -35,13 +48,15 @@ export async function createUser(
     emailVerifiedAtMs: input.emailVerified === true && input.email != null ? nowMs : null,
     name: input.name ?? '',
     metadata: input.metadata ?? {},
-    passwordSetAtMs: null,
+    passwordSetAtMs: passwordHash === undefined ? null : nowMs,
     passwordShort: false,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     disabledAtMs: null,
   }
   await uniquely(insertUser(tx, user, keysOf(user)))
+  // Nobody knows how long the password is: it counts as long until it is changed.
+  if (passwordHash !== undefined) await savePassword(tx, user.id, { passwordHash, isShort: false, nowMs })
   changes.record(tx, caller, {
     ...userChange(user.id, 'user.created', { username: user.username, email: user.email }),
     feed: null,

@@ -7,14 +7,27 @@
 export interface CookieNames {
   readonly session: string
   readonly form: string
+  /** Which waiting application a person left for their account: see stronger/way-back.ts. */
+  readonly back: string
   readonly secure: boolean
 }
 
 export function cookiesFor(issuer: string): CookieNames {
   const { protocol, port } = new URL(issuer)
-  if (protocol === 'https:') return { session: '__Host-postern', form: '__Host-postern-form', secure: true }
+  if (protocol === 'https:')
+    return {
+      session: '__Host-postern',
+      form: '__Host-postern-form',
+      back: '__Host-postern-back',
+      secure: true,
+    }
   const suffix = port === '' ? '' : `-${port}`
-  return { session: `postern${suffix}`, form: `postern-form${suffix}`, secure: false }
+  return {
+    session: `postern${suffix}`,
+    form: `postern-form${suffix}`,
+    back: `postern-back${suffix}`,
+    secure: false,
+  }
 }
 
 /** One value of 256 bits, base64url; undefined when there is none, or more than one, which is a guess too many. */
@@ -34,7 +47,7 @@ const VALUE = /^[A-Za-z0-9_-]{43}$/
 
 /** `maxAgeSeconds` 0 deletes it; undefined: until the browser is closed. */
 export function cookieText(
-  { secure }: CookieNames,
+  { secure }: Pick<CookieNames, 'secure'>,
   name: string,
   value: string,
   maxAgeSeconds?: number,

@@ -20,6 +20,8 @@ export {
 } from './change-users.ts'
 export { removeMembership, setMembership } from './change-memberships.ts'
 export { findUser, getUser, listUsers, membershipOf, tenantsOf } from './read-users.ts'
+export { scopesOfRoles } from './roles/allowed-scopes.ts'
+export { roleRoutes } from './roles/role-routes.ts'
 export { setPassword } from './set-password.ts'
 export { accountName, displayName, type Membership, type User } from './user.ts'
 export { type BrowserRequest, currentSession, findLiveSession, type SignedIn } from './current-session.ts'
@@ -46,6 +48,8 @@ export {
   takeSignIn,
   TokenForm,
 } from './sign-in-form.ts'
+export { missingFactor } from './stronger/factors.ts'
+export { takeStronger } from './stronger/stronger-form.ts'
 export type { Application } from './pages/application.ts'
 export { consentPage, type ConsentView, type TenantChoice } from './pages/consent-page.ts'
 export { isOpenIdScope, type ScopeGroup, scopeInWords, type ScopeView } from './pages/scope-words.ts'

@@ -3,6 +3,7 @@
  * bounded: beyond it an attempt is refused at once, which costs nothing, instead of being promised an answer.
  */
 import { PosternError } from '../kernel/index.ts'
+import { parseImportedHash } from './imported-hashes/imported-hash.ts'
 import {
   CURRENT_PARAMETERS,
   hashPassword,
@@ -51,12 +52,15 @@ export class PasswordHasher {
    */
   matches(password: string, encoded: string | null | undefined): Promise<boolean> {
     const hash = typeof encoded === 'string' ? parseHash(encoded) : undefined
+    const imported = typeof encoded === 'string' && !hash ? parseImportedHash(encoded) : undefined
+    if (imported) return this.#inTurn(() => imported(password))
     return this.#inTurn(() => matchesHash(password, hash ?? impossibleHash(this.#parameters)))
   }
 
   /** Whether a matching password should be hashed anew. */
   isOutdated(encoded: string): boolean {
     const hash = parseHash(encoded)
+    // An imported one is none of ours.
     return hash === undefined || !hasParameters(hash, this.#parameters)
   }
 

@@ -14,6 +14,7 @@ import { secondFactorPage, type SecondFactorProblem } from './pages/second-facto
 import { type PasskeyOffer, signInPage, type SignInProblem } from './pages/sign-in-page.ts'
 import { pageScript } from './passkeys/page-script.ts'
 import { LONGEST_RESPONSE } from './passkeys/read-response.ts'
+import type { Factor } from './stronger/factors.ts'
 import { signIn } from './sign-in.ts'
 import { beginUpstream } from './upstream/begin-upstream.ts'
 import { selectProviders } from './upstream/provider-store.ts'
@@ -28,6 +29,8 @@ export interface SignInPlace {
   readonly hint?: string | undefined
   /** Somebody is signed in, but not lately enough. */
   readonly again?: boolean | undefined
+  /** Somebody is signed in, but not with this, which they have. */
+  readonly needs?: Factor | undefined
 }
 
 const Field = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
@@ -164,7 +167,7 @@ async function showAgain(
   identity: IdentityContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  { action, application, again }: SignInPlace,
+  { action, application, again, needs }: SignInPlace,
   { identifier, problem }: { identifier?: string | undefined; problem?: SignInProblem },
 ): Promise<FastifyReply> {
   const providers = again === true ? [] : await selectProviders(identity.storage)
@@ -178,6 +181,7 @@ async function showAgain(
         formToken,
         application,
         again,
+        needs,
         identifier,
         problem,
         passkeys: passkeyOffer(identity, binding),

@@ -7,6 +7,7 @@ import { declareRoute, type RenderedPage, sendFormPage } from '../http/index.ts'
 import { type ChangeMaker, coarseNetwork, PosternError } from '../kernel/index.ts'
 import { currentSession, type SignedIn } from './current-session.ts'
 import type { IdentityContext } from './identity-context.ts'
+import { wayBackOf, type WayBack } from './stronger/way-back.ts'
 import { accountName } from './user.ts'
 import {
   formSchema,
@@ -27,6 +28,8 @@ export interface OwnVisit extends SignedIn {
   readonly formToken: string
   /** What binds the browser. */
   readonly binding: string
+  /** The application that waits for this person meanwhile. */
+  readonly back: WayBack | undefined
   /** For the audit. */
   readonly by: ChangeMaker
 }
@@ -67,7 +70,7 @@ export function declareOwnPage<Fields>(
     async handler(request, reply) {
       const current = await currentSession(identity, request)
       if (!current || isTooOld(current)) return showSignIn(identity, request, reply, placeOf(current))
-      return sendFormPage(reply, 200, await own.show(visitOf(request, reply, current)))
+      return sendFormPage(reply, 200, await own.show(await visitOf(request, reply, current)))
     },
   })
   if (!take) return
@@ -90,7 +93,7 @@ export function declareOwnPage<Fields>(
       const token = fields.form_token ?? ''
       const refusal = identity.forms.refusal(request.headers, token, url, current.session.id)
       if (refusal === 'other_origin') return refuseOtherOrigin(request, reply)
-      const visit = visitOf(request, reply, current)
+      const visit = await visitOf(request, reply, current)
       if (refusal !== undefined)
         return sendFormPage(reply, 403, await own.show(visit, 'This page was too old. Please try again.'))
       try {
@@ -112,7 +115,11 @@ export function declareOwnPage<Fields>(
     return { action: url, again: current !== undefined, hint: current && accountName(current.user) }
   }
 
-  function visitOf(request: FastifyRequest, reply: FastifyReply, { session, user }: SignedIn): OwnVisit {
+  async function visitOf(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { session, user }: SignedIn,
+  ): Promise<OwnVisit> {
     const browser = identity.forms.browserOf(request.headers)
     if (browser.setCookie !== undefined) reply.header('set-cookie', browser.setCookie)
     return {
@@ -123,6 +130,7 @@ export function declareOwnPage<Fields>(
       action: url,
       formToken: identity.forms.token(browser, url, session.id),
       binding: browser.binding,
+      back: await wayBackOf(identity, request, user.id),
       by: { type: 'user', id: user.id, network: coarseNetwork(request.ip) },
     }
   }

@@ -11,10 +11,12 @@ import {
   PageQuery,
   Reason,
   Rfc3339,
+  Scopes,
   TenantId,
 } from '../http/index.ts'
-import { rfc3339 } from '../kernel/index.ts'
-import type { Idempotency } from '../storage/index.ts'
+import { type Caller, rfc3339 } from '../kernel/index.ts'
+import type { Idempotency, Transaction } from '../storage/index.ts'
+import { setMembership } from './change-memberships.ts'
 import {
   createUser,
   deleteUser,
@@ -60,6 +62,23 @@ const UserMembers = {
   metadata: Type.Optional(Metadata),
 }
 
+const NewUserInput = Type.Object({
+  ...UserMembers,
+  password_hash: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      description: 'argon2, bcrypt, PBKDF2 or scrypt, hashed anew at the next sign-in.',
+      examples: ['$2b$10$…'],
+    }),
+  ),
+  tenants: Type.Optional(
+    Type.Array(Type.Object({ tenant: TenantId, roles: Type.Optional(Scopes) }), {
+      maxItems: 20,
+      description: 'Of which the user is a member from the start.',
+    }),
+  ),
+})
+
 type UserMembersBody = Static<ReturnType<typeof Type.Object<typeof UserMembers>>>
 
 export function userRoutes(
@@ -68,6 +87,17 @@ export function userRoutes(
   idempotency: Idempotency,
 ): void {
   const { storage, changes } = identity
+
+  async function createMember(
+    tx: Transaction,
+    caller: Caller,
+    { password_hash: passwordHash, tenants = [], ...members }: Static<typeof NewUserInput>,
+  ): Promise<User> {
+    const user = await createUser(tx, changes, caller, { ...inputOf(members), passwordHash })
+    for (const { tenant: tenantId, roles = [] } of tenants)
+      await setMembership(tx, changes, caller, { userId: user.id, tenantId, roles })
+    return user
+  }
 
   declareRoute(server, {
     method: 'GET',
@@ -99,13 +129,13 @@ export function userRoutes(
     access: write,
     summary: 'Create a user',
     description:
-      'With a username, an e-mail address, or both. The password is set by a request of its own, so that no copy of it is kept to answer a repetition.',
+      'With a username, an e-mail address, or both. The password is set by a request of its own, so that no copy of it is kept to answer a repetition; a hash that other software made is taken here.',
     tags,
     idempotent: true,
-    schema: { body: Type.Object(UserMembers), response: { 201: UserBody } },
+    schema: { body: NewUserInput, response: { 201: UserBody } },
     handler: (request, reply) =>
       create(idempotency, request, reply, 201, async (tx) =>
-        presentUser(await createUser(tx, changes, request.caller, inputOf(request.body))),
+        presentUser(await createMember(tx, request.caller, request.body)),
       ),
   })
 

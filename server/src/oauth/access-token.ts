@@ -61,7 +61,7 @@ interface EngineToken extends TokenMembers {
   readonly format?: string
   readonly jti: string
   readonly aud?: string
-  readonly scope?: string
+  scope?: string
   readonly clientId: string
   readonly client?: object
   readonly accountId?: string
@@ -87,7 +87,7 @@ export async function extraClaims(
   const grant = (entities['Grant'] ?? {}) as GrantMembers
   const source = entities['AuthorizationCode'] ?? entities['RefreshToken'] ?? entities['DeviceCode'] ?? {}
   const tenant = grant.tenant ?? tenantOfClient
-  const membership = (await people.tenantsOf(token.accountId)).find(({ tenantId }) => tenantId === tenant)
+  const membership = tenant === undefined ? undefined : await people.membershipOf(token.accountId, tenant)
   return {
     rsn,
     ...(tenant !== undefined && { tenant }),
@@ -118,6 +118,7 @@ export function mintWithOurKeys(provider: Provider, issuer: TokenIssuer): void {
     prototype.getValueAndPayload = async function getValueAndPayload() {
       if (this.jkt !== undefined && (await isProofKeyRevoked(issuer.storage, this.jkt)))
         throw new errors.InvalidGrant('the proof key was revoked')
+      await limitToRoles(issuer, this)
       if (this.format === 'jwt') return { value: await mint(issuer, this) }
       const opaque = await engines.call(this)
       // Without an audience it is for our own endpoint, which asks nobody's tenant.
@@ -126,6 +127,27 @@ export function mintWithOurKeys(provider: Provider, issuer: TokenIssuer): void {
       return opaque
     }
   }
+}
+
+/**
+ * Where a resource grants people what their roles allow, at every issue: the roles as they are now, so that consent to
+ * more than that is no more than consent, and a refresh knows of a role that was changed.
+ */
+async function limitToRoles({ people, storage }: TokenIssuer, token: EngineToken): Promise<void> {
+  if (token.accountId === undefined || token.aud === undefined || !token.scope) return
+  const resource = await resourceOfUri(storage, token.aud)
+  if (!resource?.scopesByRole) return
+  const entities = ((Provider.ctx as KoaContextWithOIDC | undefined)?.oidc.entities ?? {}) as Record<
+    string,
+    GrantMembers | undefined
+  >
+  const tenant = entities['Grant']?.tenant ?? token.extraClaims?.tenant
+  const membership = tenant === undefined ? undefined : await people.membershipOf(token.accountId, tenant)
+  const allowed = await people.scopesOfRoles(membership?.roles ?? [], resource.id)
+  token.scope = token.scope
+    .split(' ')
+    .filter((scope) => allowed.has(scope))
+    .join(' ')
 }
 
 async function mint(issuer: TokenIssuer, token: EngineToken): Promise<string> {

@@ -2,7 +2,7 @@
 import { type Configuration, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { ID_TOKEN_ALGORITHMS } from '../clients/index.ts'
 import { ACR_VALUES } from '../identity/index.ts'
-import { deriveKey, newId } from '../kernel/index.ts'
+import { type Clock, deriveKey, newId } from '../kernel/index.ts'
 import { TokenBuckets } from '../limits/index.ts'
 import { adapterFactory } from './adapter.ts'
 import { extraClaims } from './access-token.ts'
@@ -135,10 +135,17 @@ export function engineConfiguration(ports: OAuthPorts): Configuration {
   }
 }
 
+/** For `prompt=login`: what counts is a sign-in after this, by our own clock, whichever way it is made. */
+function noteWhenAsked(login: interactionPolicy.Prompt, clock: Clock): void {
+  const { details } = login
+  login.details = async (ctx) => ({ ...(await details?.(ctx)), asked_at_ms: clock.nowMs() })
+}
+
 /** The engine's prompts, and more reasons to sign in: the sign-in it remembers is over, or proves too little. */
-function policy({ people }: OAuthPorts) {
+function policy({ people, clock }: OAuthPorts) {
   const prompts = interactionPolicy.base()
   const login = prompts.get('login')
+  if (login) noteWhenAsked(login, clock)
   // They compare for equality, and would ask for ever where a stronger sign-in is there.
   login?.checks.remove('essential_acr')
   login?.checks.remove('essential_acrs')

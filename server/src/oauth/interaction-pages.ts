@@ -18,7 +18,10 @@ import {
   showSignIn,
   type SignedIn,
   type SignInFields,
+  type SignInPlace,
+  missingFactor,
   takeSignIn,
+  takeStronger,
 } from '../identity/index.ts'
 import { coarseNetwork } from '../kernel/index.ts'
 import type { EngineClient } from './client-metadata.ts'
@@ -38,6 +41,8 @@ import { meetsAcr, wantedAcrs } from './step-up.ts'
 
 export type Fields = SignInFields & {
   decision?: string
+  /** The factor to add, where the application wants one that the user has not got. */
+  add?: string
   tenant?: string
 }
 
@@ -111,20 +116,28 @@ export function interactionPages(
       application: applicationOf(client, waiting),
       hint: text(waiting.params['login_hint']),
     }
-    if (fields) {
+    const answersStronger = fields?.add !== undefined || fields?.decision !== undefined
+    if (fields && !answersStronger) {
       const signedIn = await takeSignIn(identity, request, reply, place, fields)
-      if (!signedIn) return reply
-      // There is no stronger way in for this user: the application is told, rather than the user asked for ever.
-      return meetsAcr(signedIn.session.acr, wantedAcrs(waiting.params))
-        ? signedInAs(visit, signedIn)
-        : goOn(visit, UNMET)
+      return signedIn ? ifStrongEnough(visit, place, signedIn) : reply
     }
     const current = await currentSession(identity, request)
-    return current &&
-      isNewEnough(current, waiting, changes.clock.nowMs()) &&
-      meetsAcr(current.session.acr, wantedAcrs(waiting.params))
-      ? signedInAs(visit, current)
+    return current && isNewEnough(current, waiting, changes.clock.nowMs())
+      ? ifStrongEnough(visit, place, current)
       : showSignIn(identity, request, reply, place)
+  }
+
+  /** After the last step of a sign-in. Too weak: the user is told what would do, and need not ask the application again. */
+  async function ifStrongEnough(visit: Visit, place: SignInPlace, signedIn: SignedIn): Promise<FastifyReply> {
+    const { request, reply, waiting, fields } = visit
+    const wanted = wantedAcrs(waiting.params)
+    if (meetsAcr(signedIn.session.acr, wanted)) return signedInAs(visit, signedIn)
+    const missing = await missingFactor(identity, signedIn.user, wanted)
+    // Nobody can sign in as is asked for.
+    if (!missing || fields?.decision === 'deny') return goOn(visit, UNMET)
+    return missing.has
+      ? showSignIn(identity, request, reply, { ...place, needs: missing.factor })
+      : takeStronger(identity, request, reply, { place, signedIn, factor: missing.factor, fields })
   }
 
   function signedInAs(visit: Visit, { session, user }: SignedIn): Promise<FastifyReply> {
@@ -209,6 +222,7 @@ export function interactionPages(
       groups.push({
         api: resource.name,
         uri,
+        byRole: resource.scopesByRole,
         scopes: resource.scopes.filter(({ name }) => names.includes(name)),
       })
     }
@@ -224,13 +238,19 @@ const UNMET = {
   error_description: 'The user cannot sign in as strongly as was asked for.',
 }
 
-/** `prompt=login` means by the form of this very page; `max_age` sets how long ago it may have been. */
+/** `prompt=login` means a sign-in since it was asked for, whichever way; `max_age` sets how long ago it may have been. */
 function isNewEnough({ session }: SignedIn, waiting: Interaction, nowMs: number): boolean {
-  const { reasons, details } = waiting.prompt as { reasons: string[]; details: { max_age?: unknown } }
-  if (reasons.includes('login_prompt')) return false
+  const { reasons, details } = waiting.prompt as { reasons: string[]; details: LoginDetails }
+  const askedAtMs = Number(details.asked_at_ms ?? Number.POSITIVE_INFINITY)
+  if (reasons.includes('login_prompt') && session.authTimeMs < askedAtMs) return false
   const maxAge = Number(details.max_age)
   if (details.max_age === undefined || !Number.isFinite(maxAge)) return true
   return session.authTimeMs + maxAge * 1000 >= nowMs
+}
+
+interface LoginDetails {
+  readonly max_age?: unknown
+  readonly asked_at_ms?: unknown
 }
 
 function applicationOf(client: EngineClient, waiting: Interaction): Application {

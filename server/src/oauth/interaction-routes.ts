@@ -14,6 +14,7 @@ const Field = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
 const Form = formSchema({
   ...SIGN_IN_MEMBERS,
   decision: Field(20),
+  add: Field(20),
   tenant: Field(100),
 })
 

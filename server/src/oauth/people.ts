@@ -39,6 +39,10 @@ export interface People {
   findSession(id: string): Promise<LiveSession | undefined>
   findUser(id: string): Promise<Person | undefined>
   tenantsOf(userId: string): Promise<readonly TenantMembership[]>
+  /** One of them, whatever their number. */
+  membershipOf(userId: string, tenantId: string): Promise<TenantMembership | undefined>
+  /** What roles allow in a resource. */
+  scopesOfRoles(roles: readonly string[], resourceId: string): Promise<ReadonlySet<string>>
 }
 
 /** Nobody: for a deployment without users. */
@@ -48,4 +52,6 @@ export const NO_PEOPLE: People = {
   findSession: async () => undefined,
   findUser: async () => undefined,
   tenantsOf: async () => [],
+  membershipOf: async () => undefined,
+  scopesOfRoles: async () => new Set(),
 }

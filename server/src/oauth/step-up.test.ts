@@ -16,8 +16,9 @@ import { meetsAcr, wantedAcrs } from './step-up.ts'
 
 const CALLBACK = 'https://app.example.test/callback'
 const PASSWORD = 'correct horse battery'
-const ONE = 'urn:postern:aal:1'
-const TWO = 'urn:postern:aal:2'
+const ONE = 'urn:postern:acr:pwd'
+const UNHEARD_OF = 'urn:example:unheard-of'
+const TWO = 'urn:postern:acr:mfa'
 
 onBothDatabases('how a user has to sign in', (fresh) => {
   let server: OAuthServer
@@ -84,20 +85,40 @@ onBothDatabases('how a user has to sign in', (fresh) => {
     await signedIn(browser)
     for (const more of [
       { acr_values: TWO },
-      { acr_values: 'urn:example:unheard-of' },
+      { acr_values: UNHEARD_OF },
       { claims: JSON.stringify({ id_token: { acr: { essential: true, value: TWO } } }) },
     ] as Record<string, string>[]) {
       const silent = await browser.visit(await begin({ ...more, prompt: 'none' }))
       assert.equal(errorOf(silent.url), 'unmet_authentication_requirements', JSON.stringify(more))
       const asked = await browser.visit(await begin(more))
-      assert.match(asked.text, /name="password"/)
-      const page = await browser.submit(asked, { identifier: 'ada', password: PASSWORD })
-      assert.equal(errorOf(page.url), 'unmet_authentication_requirements', JSON.stringify(more))
+      if (more['acr_values'] === UNHEARD_OF) {
+        assert.equal(errorOf(asked.url), 'unmet_authentication_requirements')
+        continue
+      }
+      assert.match(asked.text, /asks for a second factor/)
+      const refused = await browser.submit(asked, { decision: 'deny' })
+      assert.equal(errorOf(refused.url), 'unmet_authentication_requirements', JSON.stringify(more))
     }
     const enough = await browser.visit(await begin({ acr_values: `${TWO} ${ONE}` }))
     assert.ok(enough.url.startsWith(CALLBACK), enough.url)
     const voluntary = JSON.stringify({ id_token: { acr: { value: TWO } } })
     assert.ok((await browser.visit(await begin({ claims: voluntary }))).url.startsWith(CALLBACK))
+  })
+
+  it('counts since prompt=login, whichever way it was made: nobody is asked twice', async () => {
+    const browser = new Browser(server)
+    await signedIn(browser)
+    const form = await browser.visit(await begin({ prompt: 'login' }))
+    assert.match(form.text, /name="password"/)
+    // On the page of its own, as a link, a provider or another tab would do.
+    const own = await browser.visit('/account/password')
+    assert.doesNotMatch(own.text, /name="identifier"/)
+    await browser.visit('/sign-out').then((page) => browser.submit(page, {}))
+    await browser.submit(await browser.visit('/sign-in'), { identifier: 'ada', password: PASSWORD })
+    const back = await browser.visit(form.url)
+    const callback = back.url.startsWith(CALLBACK) ? back : await browser.submit(back, { decision: 'allow' })
+    assert.ok(callback.url.startsWith(CALLBACK), callback.text)
+    await redeem(callback.url)
   })
 
   it('is as new as max_age says, and by a form when prompt=login says so', async () => {

@@ -3,20 +3,11 @@
  * `acr_values`, or as an essential claim, is what it gets, or an error that says so. Never less.
  */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
-
-/** Ours are levels: a higher one proves what a lower one does. */
-const OURS = /^urn:postern:aal:(\d)$/
+import { satisfiesAcr } from '../identity/index.ts'
 
 /** Whether a sign-in with `acr` is one of `wanted`, or more than one of ours; nothing wanted is always met. */
 export function meetsAcr(acr: string | undefined, wanted: readonly string[]): boolean {
-  if (wanted.length === 0) return true
-  if (acr === undefined) return false
-  const level = levelOf(acr)
-  return wanted.some((one) => one === acr || (levelOf(one) > 0 && levelOf(one) <= level))
-}
-
-function levelOf(acr: string): number {
-  return Number(OURS.exec(acr)?.[1] ?? 0)
+  return wanted.length === 0 || (acr !== undefined && wanted.some((one) => satisfiesAcr(acr, one)))
 }
 
 /** Any of these will do. Taken from the parameters of an authorization request. */

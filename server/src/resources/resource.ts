@@ -38,6 +38,8 @@ export interface Resource {
   readonly accessTokenFormat: (typeof TOKEN_FORMATS)[number]
   /** Whether live keys may come from a browser. */
   readonly allowBrowserKeys: boolean
+  /** Whether people's tokens have only those scopes that their roles allow. */
+  readonly scopesByRole: boolean
   /** How long a verifier may keep an answer without asking again. */
   readonly cacheSeconds: number
   readonly leakPolicy: LeakPolicy
@@ -59,6 +61,7 @@ export const DEFAULTS = {
   tokenAlgorithm: 'ES256',
   accessTokenFormat: 'jwt',
   allowBrowserKeys: false,
+  scopesByRole: false,
   cacheSeconds: 60,
   leakPolicy: 'revoke',
   leakNoticeSeconds: 86_400,

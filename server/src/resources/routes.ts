@@ -43,6 +43,9 @@ const Settings = {
     description: '`jwt`: services can check it by themselves. `opaque`: the server is asked.',
   }),
   allow_browser_keys: Type.Boolean({ description: 'Whether live keys may come from a browser.' }),
+  scopes_by_role: Type.Boolean({
+    description: 'Whether the tokens of people have only those scopes that their roles allow.',
+  }),
   cache_seconds: Type.Integer({
     minimum: 0,
     maximum: 3_600,
@@ -80,6 +83,7 @@ const Optional = {
   token_algorithm: Type.Optional(Settings.token_algorithm),
   access_token_format: Type.Optional(Settings.access_token_format),
   allow_browser_keys: Type.Optional(Settings.allow_browser_keys),
+  scopes_by_role: Type.Optional(Settings.scopes_by_role),
   cache_seconds: Type.Optional(Settings.cache_seconds),
   leak_policy: Type.Optional(Settings.leak_policy),
   leak_notice_seconds: Type.Optional(Settings.leak_notice_seconds),
@@ -200,6 +204,7 @@ function settingsOf(body: Static<typeof Patch>) {
     tokenAlgorithm: body.token_algorithm,
     accessTokenFormat: body.access_token_format,
     allowBrowserKeys: body.allow_browser_keys,
+    scopesByRole: body.scopes_by_role,
     cacheSeconds: body.cache_seconds,
     leakPolicy: body.leak_policy,
     leakNoticeSeconds: body.leak_notice_seconds,
@@ -221,6 +226,7 @@ function presentResource(resource: Resource): Static<typeof ResourceBody> {
     token_algorithm: resource.tokenAlgorithm,
     access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys,
+    scopes_by_role: resource.scopesByRole,
     cache_seconds: resource.cacheSeconds,
     leak_policy: resource.leakPolicy,
     leak_notice_seconds: resource.leakNoticeSeconds,

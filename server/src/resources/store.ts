@@ -22,6 +22,7 @@ export interface ResourceTable {
   token_algorithm: string
   access_token_format: string
   allow_browser_keys: number
+  scopes_by_role: number
   cache_seconds: number
   leak_policy: string
   leak_notice_seconds: number
@@ -126,6 +127,7 @@ export function resourceFromRow(row: ResourceTable): Resource {
     tokenAlgorithm: row.token_algorithm as Resource['tokenAlgorithm'],
     accessTokenFormat: row.access_token_format as Resource['accessTokenFormat'],
     allowBrowserKeys: row.allow_browser_keys === 1,
+    scopesByRole: row.scopes_by_role === 1,
     cacheSeconds: row.cache_seconds,
     leakPolicy: row.leak_policy as Resource['leakPolicy'],
     leakNoticeSeconds: row.leak_notice_seconds,
@@ -149,6 +151,7 @@ function toRow(resource: Resource): Omit<ResourceTable, 'created_at' | 'deleted_
     token_algorithm: resource.tokenAlgorithm,
     access_token_format: resource.accessTokenFormat,
     allow_browser_keys: resource.allowBrowserKeys ? 1 : 0,
+    scopes_by_role: resource.scopesByRole ? 1 : 0,
     cache_seconds: resource.cacheSeconds,
     leak_policy: resource.leakPolicy,
     leak_notice_seconds: resource.leakNoticeSeconds,

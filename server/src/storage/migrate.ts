@@ -12,6 +12,7 @@ import { opaqueTokens } from './migrations/006-opaque-tokens.ts'
 import { factors } from './migrations/010-factors.ts'
 import { outbox } from './migrations/011-outbox.ts'
 import { upstream } from './migrations/012-upstream.ts'
+import { roles } from './migrations/013-roles.ts'
 import { gateway } from './migrations/020-gateway.ts'
 import { limits } from './migrations/030-limits.ts'
 import { usage } from './migrations/031-usage.ts'
@@ -43,6 +44,7 @@ export const MIGRATIONS: readonly Migration[] = [
   factors,
   outbox,
   upstream,
+  roles,
   gateway,
   limits,
   usage,

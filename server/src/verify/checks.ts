@@ -11,6 +11,7 @@ import {
   reachesResource,
   reachesTenant,
 } from '../kernel/index.ts'
+import { satisfiesAcr } from '../identity/index.ts'
 import { CLOCK_TOLERANCE_SECONDS } from '../tokens/index.ts'
 import { provePossession } from './prove-possession.ts'
 import type { SeenProofs } from './seen-proofs.ts'
@@ -81,7 +82,8 @@ const withRole: Check = ({ principal }, { roles }) =>
  */
 const signedInAsAsked: Check = ({ principal }, { acrValues = [], maxAgeSeconds }, { nowMs }) => {
   const { acr, authTimeMs } = principal
-  const strongEnough = acrValues.length === 0 || (acr !== undefined && acrValues.includes(acr))
+  const strongEnough =
+    acrValues.length === 0 || (acr !== undefined && acrValues.some((wanted) => satisfiesAcr(acr, wanted)))
   if (strongEnough && (maxAgeSeconds === undefined || isWithin(maxAgeSeconds, authTimeMs, nowMs)))
     return undefined
   return denial('insufficient_authentication', {

@@ -13,8 +13,8 @@ import {
 } from '../../test/deployment.ts'
 import { type MintToken, ownTokens } from '../../test/tokens/own-tokens.ts'
 
-const ONE = 'urn:postern:aal:1'
-const TWO = 'urn:postern:aal:2'
+const ONE = 'urn:postern:acr:pwd'
+const TWO = 'urn:postern:acr:mfa'
 
 onBothDatabases('step-up', (fresh) => {
   let node: Node
@@ -48,6 +48,7 @@ onBothDatabases('step-up', (fresh) => {
     ] as const)
       assert.equal(await verdict(node, token, { acr_values }), expected, String(acr_values))
     assert.equal(await verdict(node, mint(), { acr_values: [ONE] }), insufficient)
+    assert.equal(await verdict(node, mint({ acr: 'phr' }), { acr_values: [TWO] }), 'valid', 'stronger')
   })
 
   it('counts the age from the sign-in and not from the token, on every use of a cached one', async () => {

@@ -29,6 +29,7 @@ interface ResourceOptions {
   readonly keyMaxAge?: { readonly seconds: number | null }
   readonly rotationNotice?: number
   readonly selfRotation?: string
+  readonly scopesByRole?: boolean
 }
 
 export function define(command: Command, cli: Cli): void {
@@ -185,6 +186,8 @@ function addSettings(command: Command): Command {
     )
     .option('--browser-keys', 'take live keys from browsers, where everyone can read them')
     .option('--no-browser-keys', 'refuse them')
+    .option('--scopes-by-role', 'tokens of people have only those scopes that their roles allow')
+    .option('--no-scopes-by-role', 'and whatever they consent to')
 }
 
 function gatherScopes(text: string, before: ScopeInput[] = []): ScopeInput[] {
@@ -207,6 +210,7 @@ function bodyOf(options: ResourceOptions): Record<string, unknown> {
     key_max_age_seconds: options.keyMaxAge?.seconds,
     rotation_notice_seconds: options.rotationNotice,
     self_rotation: options.selfRotation,
+    scopes_by_role: options.scopesByRole,
   }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))
 }
@@ -259,6 +263,7 @@ async function show({ out }: Cli, resource: WireResource): Promise<void> {
     ['key prefix', resource.key_prefix],
     ['keys live', lifetime(resource)],
     ['keys from browsers', resource.allow_browser_keys ? { text: 'taken', style: 'warn' } : 'refused'],
+    ['scopes of people', resource.scopes_by_role ? 'as their roles allow' : undefined],
     [
       'tokens',
       `${resource.access_token_format === 'opaque' ? 'opaque' : resource.token_algorithm}, ${duration(resource.token_lifetime_seconds)}`,

@@ -1,11 +1,11 @@
 /** keys import: digests of keys that were issued elsewhere, a million in one command, in bounded memory. */
-import { createReadStream } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { Cli } from '../cli.ts'
 import { EXIT, type ExitCode, usageError } from '../errors.ts'
+import { megabytes, openSource } from '../input/open-source.ts'
 import { expiryOption, listOption } from '../input/options.ts'
 import type { Expiry } from '../input/time.ts'
+import { FaultList } from '../output/fault-list.ts'
 import { Progress } from '../output/progress.ts'
 import { plural, printable } from '../output/text.ts'
 import { ImportBatches } from './import-batches.ts'
@@ -32,8 +32,6 @@ interface ImportOptions {
   readonly expires?: Expiry
   readonly faults?: string
 }
-
-const MOST_SHOWN = 20
 
 export function defineImport(command: Command, cli: Cli): void {
   command
@@ -120,62 +118,6 @@ function defaultsOf(options: ImportOptions): ImportDefaults {
   }
 }
 
-interface Source {
-  readonly chunks: AsyncIterable<Uint8Array>
-  /** In bytes; undefined: a pipe, whose end nobody knows. */
-  readonly size: number | undefined
-}
-
-async function openSource(cli: Cli, file: string | undefined): Promise<Source> {
-  if (file === undefined || file === '-') {
-    if (cli.io.isTTY.stdin) throw usageError('There is nothing to read.', 'Name a file, or pipe one in.')
-    return { chunks: cli.io.stdin, size: undefined }
-  }
-  try {
-    const found = await stat(file)
-    return {
-      chunks: createReadStream(file, { highWaterMark: 262_144 }),
-      size: found.isFile() ? found.size : undefined,
-    }
-  } catch (error) {
-    throw usageError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`)
-  }
-}
-
-/** Faulty lines: the first few to show, all of them into a file when there is one. */
-class FaultList {
-  readonly shown: { line: number; detail: string }[] = []
-  readonly #file: Awaited<ReturnType<typeof open>> | undefined
-  #pending = Promise.resolve()
-
-  private constructor(file: Awaited<ReturnType<typeof open>> | undefined) {
-    this.#file = file
-  }
-
-  static async open(path: string | undefined): Promise<FaultList> {
-    if (path === undefined) return new FaultList(undefined)
-    try {
-      return new FaultList(await open(path, 'w', 0o600))
-    } catch (error) {
-      throw usageError(`${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`)
-    }
-  }
-
-  add(line: number, detail: string): void {
-    if (this.shown.length < MOST_SHOWN) this.shown.push({ line, detail })
-    const file = this.#file
-    if (file)
-      this.#pending = this.#pending.then(
-        async () => void (await file.write(`${JSON.stringify({ line, detail })}\n`)),
-      )
-  }
-
-  async close(): Promise<void> {
-    await this.#pending
-    await this.#file?.close()
-  }
-}
-
 async function report(
   cli: Cli,
   { imported, skipped, faulty }: ImportBatches['counts'],
@@ -193,8 +135,4 @@ async function report(
     await out.note(
       `  and ${plural(faulty - shown.length, 'line')} more${faultsFile ? `: all are in ${faultsFile}` : ' (--faults <file> lists them all)'}`,
     )
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1_000_000).toFixed(1)} MB`
 }

@@ -14,6 +14,7 @@ import { createOnce } from '../transport/create-once.ts'
 import type { WireUser } from '../wire.ts'
 import { userPath } from './path.ts'
 import { defineFactors } from './factors.ts'
+import { defineImport } from './import.ts'
 import { defineTenants } from './tenants.ts'
 
 interface UserOptions {
@@ -119,6 +120,7 @@ export function define(command: Command, cli: Cli): void {
       }),
     )
 
+  defineImport(command, cli)
   defineTenants(command, cli)
   defineFactors(command, cli)
 }

@@ -38,7 +38,7 @@ export function codeRoutes(server: FastifyInstance, identity: IdentityContext): 
       }
       if (fields.do === 'renew') {
         const codes = await storage.write((tx) => renewRecoveryCodes(tx, changes, by, user.id))
-        return { page: recoveryCodesPage(PATH, codes) }
+        return { page: recoveryCodesPage(visit, codes) }
       }
       if (fields.do !== 'enable') return { goTo: PATH }
       const secret = identity.offeredSecrets.open(session.id, fields.secret ?? '')
@@ -46,7 +46,7 @@ export function codeRoutes(server: FastifyInstance, identity: IdentityContext): 
       const code = fields.code ?? ''
       const codes = await storage.write((tx) => enableOneTimeCodes(tx, identity, by, owner, { secret, code }))
       return codes
-        ? { page: recoveryCodesPage(PATH, codes) }
+        ? { page: recoveryCodesPage(visit, codes) }
         : { page: await show(visit, 'That code is not of this key. Try the next one.', secret), status: 403 }
     },
   })

@@ -1,5 +1,6 @@
 /** The shell of the account's pages: where one is, and what else there is. */
 import { html, type Markup, renderFormPage, type RenderedPage } from '../../http/index.ts'
+import type { WayBack } from '../stronger/way-back.ts'
 import { type FormPlace, formStart, problemBox } from './parts-page.ts'
 
 /** In the order in which they are shown. */
@@ -19,9 +20,15 @@ export interface AccountPage {
   /** A sentence about what was posted. */
   readonly problem?: string | undefined
   readonly script?: string | undefined
+  readonly back: WayBack | undefined
 }
 
-export function accountPage({ path, title, body, problem, script }: AccountPage): RenderedPage {
+/** Where a page of the account stands: its form's place, and the application that waits for its user meanwhile. */
+export interface OwnPlace extends FormPlace {
+  readonly back?: WayBack | undefined
+}
+
+export function accountPage({ path, title, body, problem, script, back }: AccountPage): RenderedPage {
   return renderFormPage({
     title: `${problem === undefined ? '' : 'Error: '}${title} – Postern`,
     script,
@@ -34,6 +41,7 @@ export function accountPage({ path, title, body, problem, script }: AccountPage)
           <li><a href="/sign-out">Sign out</a></li>
         </ul>
       </nav>
+      ${back && html`<p class="note"><a href="${back.href}">Go back to ${back.name}</a>, which waits for you.</p>`}
       <h1>${title}</h1>
       ${problem !== undefined && problemBox(html`<p>${problem}</p>`)} ${body}`,
   })

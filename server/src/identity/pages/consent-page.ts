@@ -52,12 +52,13 @@ export function consentPage(view: ConsentView): RenderedPage {
   })
 }
 
-function group({ api, uri, scopes }: ScopeGroup): Markup {
+function group({ api, uri, byRole, scopes }: ScopeGroup): Markup {
   return html`<h2>${api === undefined ? 'It would' : html`In ${api} it would`}</h2>
     ${api !== undefined && uri !== undefined && html`<p class="faint">${uri}</p>`}
     <ul>
       ${scopes.map((scope) => html`<li>${scopeInWords(scope)}</li>`)}
-    </ul>`
+    </ul>
+    ${byRole && html`<p class="faint">Of these, as much as your role in the organization allows.</p>`}`
 }
 
 function choice({ tenants, chosenTenant, problem }: ConsentView): Markup {

@@ -1,10 +1,10 @@
 /** One-time codes of an account: turning them on with a QR code, what there is, new recovery codes, turning them off. */
 import { html, Markup, type RenderedPage } from '../../http/index.ts'
 import type { SecondFactorState } from '../one-time-codes/code-store.ts'
-import { accountPage, buttonForm, dayInWords } from './account-page.ts'
+import { accountPage, type OwnPlace, buttonForm, dayInWords } from './account-page.ts'
 import { type FormPlace, formStart } from './parts-page.ts'
 
-export interface OneTimeCodesView extends FormPlace {
+export interface OneTimeCodesView extends OwnPlace {
   readonly state: SecondFactorState | undefined
   /** For turning them on: sealed for this session; shown, and drawn. */
   readonly offer: CodeOffer | undefined
@@ -22,6 +22,7 @@ export function oneTimeCodesPage(view: OneTimeCodesView): RenderedPage {
   const { action, state, offer, problem } = view
   return accountPage({
     path: action,
+    back: view.back,
     title: 'Second factor',
     problem,
     body: html`<p>
@@ -74,9 +75,10 @@ function turnOn(place: FormPlace, { sealedSecret, secretInWords, qrSvg }: CodeOf
 }
 
 /** Shown once: nobody can show them again. */
-export function recoveryCodesPage(path: string, codes: readonly string[]): RenderedPage {
+export function recoveryCodesPage({ action: path, back }: OwnPlace, codes: readonly string[]): RenderedPage {
   return accountPage({
     path,
+    back,
     title: 'Recovery codes',
     body: html`<div class="note">
         <p>

@@ -1,10 +1,10 @@
 /** The passkeys of an account: what there is, one more, and renaming and removing them. */
 import { html, type Markup, type RenderedPage } from '../../http/index.ts'
 import { LONGEST_PASSKEY_NAME, type Passkey } from '../passkeys/passkey.ts'
-import { accountPage, buttonForm, dayInWords } from './account-page.ts'
-import { type FormPlace, formStart, passkeyForm } from './parts-page.ts'
+import { accountPage, type OwnPlace, buttonForm, dayInWords } from './account-page.ts'
+import { formStart, passkeyForm } from './parts-page.ts'
 
-export interface PasskeysView extends FormPlace {
+export interface PasskeysView extends OwnPlace {
   readonly passkeys: readonly Passkey[]
   /** What the browser is asked for a new one, and the script that asks it; absent where there can be none. */
   readonly registration: { readonly options: object; readonly script: string } | undefined
@@ -15,6 +15,7 @@ export function passkeysPage(view: PasskeysView): RenderedPage {
   const { action, passkeys, registration, problem } = view
   return accountPage({
     path: action,
+    back: view.back,
     title: 'Passkeys',
     problem,
     script: registration?.script,

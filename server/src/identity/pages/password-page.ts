@@ -1,10 +1,10 @@
 /** A new password: of somebody who is signed in, or who came by a link. */
 import { html, type RenderedPage } from '../../http/index.ts'
 import { SHORTEST_BESIDE_SECOND_FACTOR, SHORTEST_PASSWORD } from '../password-rules.ts'
-import { accountPage } from './account-page.ts'
-import { type FormPlace, formStart, passwordField } from './parts-page.ts'
+import { accountPage, type OwnPlace } from './account-page.ts'
+import { formStart, passwordField } from './parts-page.ts'
 
-export interface PasswordView extends FormPlace {
+export interface PasswordView extends OwnPlace {
   /** What password managers file it under. */
   readonly account: string
   readonly hasPassword: boolean
@@ -17,6 +17,7 @@ export function passwordPage(view: PasswordView): RenderedPage {
   const { action, account, hasPassword, hasSecondFactor, script, problem } = view
   return accountPage({
     path: action,
+    back: view.back,
     title: hasPassword ? 'Change the password' : 'Set a password',
     problem,
     script,

@@ -1,10 +1,10 @@
 /** The account's first page: who one is here. */
 import { html, type RenderedPage } from '../../http/index.ts'
 import type { User } from '../user.ts'
-import { accountPage, buttonForm } from './account-page.ts'
-import { type FormPlace, formStart } from './parts-page.ts'
+import { accountPage, type OwnPlace, buttonForm } from './account-page.ts'
+import { formStart } from './parts-page.ts'
 
-export interface ProfileView extends FormPlace {
+export interface ProfileView extends OwnPlace {
   readonly user: User
   /** An e-mail can be sent. */
   readonly canVerify: boolean
@@ -17,6 +17,7 @@ export function profilePage(view: ProfileView): RenderedPage {
   const { action, user, canVerify, sent, problem } = view
   return accountPage({
     path: action,
+    back: view.back,
     title: 'Your account',
     problem,
     body: html`<div class="who">

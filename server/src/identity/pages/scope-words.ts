@@ -11,6 +11,8 @@ export interface ScopeGroup {
   readonly api: string | undefined
   /** The API's address, so that two of one name are told apart. */
   readonly uri?: string | undefined
+  /** It grants people only what their roles allow. */
+  readonly byRole?: boolean | undefined
   readonly scopes: readonly ScopeView[]
 }
 

@@ -2,10 +2,9 @@
 import { html, type Markup, type RenderedPage } from '../../http/index.ts'
 import { deviceInWords } from '../device-words.ts'
 import type { Session } from '../session.ts'
-import { accountPage, buttonForm, timeInWords } from './account-page.ts'
-import type { FormPlace } from './parts-page.ts'
+import { accountPage, type OwnPlace, buttonForm, timeInWords } from './account-page.ts'
 
-export interface SessionsView extends FormPlace {
+export interface SessionsView extends OwnPlace {
   readonly sessions: readonly Session[]
   /** The id of the one in which the page is looked at. */
   readonly current: string
@@ -16,6 +15,7 @@ export function sessionsPage(view: SessionsView): RenderedPage {
   const { action, sessions, current, problem } = view
   return accountPage({
     path: action,
+    back: view.back,
     title: 'Sessions',
     problem,
     body: html`<p>

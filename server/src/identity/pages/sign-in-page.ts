@@ -1,5 +1,6 @@
 /** Sign in: who, a password or a passkey, and for which application. */
 import { html, type Markup, renderFormPage, type RenderedPage } from '../../http/index.ts'
+import type { Factor } from '../stronger/factors.ts'
 import { type Application, leadsTo, whereOf } from './application.ts'
 import {
   type FormPlace,
@@ -10,6 +11,7 @@ import {
   problemBox,
   TOO_OLD,
 } from './parts-page.ts'
+import { NEEDED } from './stronger-page.ts'
 import { waitInWords } from './wait-words.ts'
 
 export interface SignInView extends FormPlace {
@@ -17,6 +19,8 @@ export interface SignInView extends FormPlace {
   readonly application?: Application | undefined
   /** Somebody is signed in, but not lately enough for what they are about to do. */
   readonly again?: boolean | undefined
+  /** They are signed in, but not with this. */
+  readonly needs?: Factor | undefined
   /** What was typed, or what the application suggests. Never the password. */
   readonly identifier?: string | undefined
   readonly problem?: SignInProblem | undefined
@@ -46,17 +50,27 @@ export type SignInProblem =
   | { readonly code: 'form' }
 
 export function signInPage(view: SignInView): RenderedPage {
-  const { action, application, again, identifier = '', problem, passkeys, ways = [], elsewhere = [] } = view
+  const {
+    action,
+    application,
+    again,
+    needs,
+    identifier = '',
+    problem,
+    passkeys,
+    ways = [],
+    elsewhere = [],
+  } = view
   const faulty = problem?.code === 'incomplete' ? problem.missing : undefined
   const first = faulty ?? (identifier === '' ? 'identifier' : 'password')
   return renderFormPage({
     title: `${problem ? 'Error: ' : ''}Sign in – Postern`,
     leadsTo: leadsTo(application),
     script: passkeys?.script,
-    body: html`<h1>Sign in${again && html` again`}</h1>
+    body: html`<h1>Sign in${(again || needs) && html` again`}</h1>
       ${application && continueTo(application)}
       ${again && html`<p>What you are about to do needs a sign-in of the last ten minutes.</p>`}
-      ${problem && problemBox(sentences(problem))}
+      ${needs && html`<p class="note">${NEEDED[needs]}</p>`} ${problem && problemBox(sentences(problem))}
       <form method="post" action="${action}">
         ${formStart(view)}
         <div class="field">

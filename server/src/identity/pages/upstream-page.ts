@@ -2,7 +2,7 @@
 import { html, type Markup, renderFormPage, type RenderedPage } from '../../http/index.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Connection } from '../upstream/provider-store.ts'
-import { accountPage, buttonForm, dayInWords } from './account-page.ts'
+import { accountPage, type OwnPlace, buttonForm, dayInWords } from './account-page.ts'
 import { type FormPlace, formStart } from './parts-page.ts'
 
 export type UpstreamProblem = 'failed' | 'known_email' | 'unverified' | 'closed' | 'wrong' | 'taken' | 'over'
@@ -63,7 +63,7 @@ export function connectPage(view: ConnectView): RenderedPage {
   })
 }
 
-export interface ConnectionsView extends FormPlace {
+export interface ConnectionsView extends OwnPlace {
   readonly providers: readonly Provider[]
   readonly connections: readonly Connection[]
   /** The address at which connecting begins. */
@@ -75,6 +75,7 @@ export function connectionsPage(view: ConnectionsView): RenderedPage {
   const { action, providers, connections, begin, problem } = view
   return accountPage({
     path: action,
+    back: view.back,
     title: 'Other sign-ins',
     problem,
     body: html`<p>Sign in here with an account that you have elsewhere.</p>

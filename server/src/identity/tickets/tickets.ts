@@ -24,6 +24,7 @@ export type TicketKind =
   | 'sign_up'
   | 'upstream'
   | 'link_upstream'
+  | 'way_back'
 
 export interface Ticket {
   /** Undecided until it is finished where there is no user yet. */
