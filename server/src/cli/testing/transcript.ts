@@ -73,7 +73,7 @@ export class Names {
         .replace(/^(by {2,})(?:system|operator key_[0-9A-Za-z]{22})/gm, '$1<me>')
         .replace(/(created[_ ]by"?:? *"?)(?:system|key_[0-9A-Za-z]{22})/g, '$1<me>')
         .replace(
-          /\b(?:(?:ten|res|key|evt|cli|usr|iss|pln)_[0-9A-Za-z]{22}|sec_[0-9A-Za-z]{14})\b(?=(  )?)/g,
+          /\b(?:(?:ten|res|key|evt|cli|usr|iss|pln|rte)_[0-9A-Za-z]{22}|sec_[0-9A-Za-z]{14})\b(?=(  )?)/g,
           (value, gap?: string) =>
             // In a table the columns stay where they are.
             this.#name(value.slice(0, 3), value).padEnd(gap === undefined ? 0 : value.length),
