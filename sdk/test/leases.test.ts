@@ -114,3 +114,17 @@ it('asks for a while where the server leases nothing', async () => {
   await holder.renew()
   assert.equal(sent.length, 2)
 })
+
+it('takes nothing back into a lease that began after the charge', async () => {
+  const { holder, state } = server(1)
+  holder.decide([LEASED], 1)
+  await holder.renew()
+  const decision = holder.decide([LEASED, STRICT], 1)
+  assert.equal(decision.kind, 'ask')
+  state.nowMs += 1_000
+  await holder.renew()
+  assert.equal(holder.decide([LEASED], 1).kind, 'admitted')
+  // What was charged to the first lease was lost with it.
+  holder.refund(decision, 1)
+  assert.equal(holder.decide([LEASED], 1).kind, 'refused')
+})

@@ -260,6 +260,18 @@ onBothDatabases('limits', (fresh) => {
     assert.equal(await verdict(node, last.key), 'rate_limited')
   })
 
+  it("tells the verifiers of every tenant of a user's limits, which are the deployment's", async () => {
+    const [mine, other] = [await newTenant(node), await newTenant(node)]
+    const verifier = await newOperator(node, ['verify'], { tenant: other.id })
+    const user = 'usr_0000000000000000000001'
+    await node.done('PUT', `/v1/limits/owner/${user}?tenant=${mine.id}`, {
+      limits: [{ type: 'rate', name: 'r', limit: 1, window_seconds: 60 }],
+    })
+    const { rows } = await node.done('GET', '/v1/feed/snapshot', undefined, verifier.key)
+    const about = rows.find(({ kind, key }: Json) => kind === 'subject' && key === user)
+    assert.equal(about?.effect, 'changed')
+  })
+
   it('takes no word of a verifier for a strict limit', async () => {
     const key = await issueKey(node, api)
     await limit('key', key.id, [{ type: 'rate', name: 'r', limit: 1, window_seconds: 3600, burst: 1 }])
