@@ -201,7 +201,11 @@ test('a store in memory is bounded, forgets what has ended, and brings nothing b
 
 test("Next's proxy lets a session that is due for a refresh go on to its guard, and refuses one that has ended", async () => {
   const verifierThat = (result: ReturnType<typeof denial>) =>
-    ({ resource: 'https://api.example.com', verify: () => result }) as unknown as Verifier
+    ({
+      resource: 'https://api.example.com',
+      verify: () => result,
+      limitsOf: () => [],
+    }) as unknown as Verifier
   const session = {
     present: () => undefined,
     presentAsItIs: () => Promise.resolve({ cookies: [], accessToken: 'x' }),
