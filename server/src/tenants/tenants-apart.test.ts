@@ -33,6 +33,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/limits/:on/:id': { limits: [] },
   'PATCH /v1/webhooks/:id': { name: 'taken over' },
   'PATCH /v1/trusted-issuers/:id': { name: 'taken over' },
+  'PATCH /v1/sign-in-providers/:id': { name: 'taken over' },
+  'PATCH /v1/gateway/routes/:id': { path: '/taken-over' },
   'POST /v1/trusted-issuers/:id/revoke-token': { jti: 'x' },
 }
 
@@ -100,12 +102,14 @@ onBothDatabases('tenants apart', (fresh) => {
       revocations: theirRevocation,
       'signing-keys': 'a signing key of the deployment',
       'trusted-issuers': 'a trusted issuer of the deployment',
+      'sign-in-providers': 'a provider of the deployment',
+      gateway: 'a route of the deployment',
       plans: 'a plan of the deployment',
       limits: theirKey.id,
       usage: theirKey.id,
       me: theirKey.id,
     }
-    const routes = node.deployment.server.posternHttp.routes.filter(({ url }) => url.includes(':id'))
+    const routes = node.deployment.server.posternHttp.routes.filter(({ url }) => /^\/v1\/.*:id/.test(url))
     assert.ok(routes.length >= 15)
     for (const { method, url } of routes) {
       const noun = url.split('/')[2] as string
