@@ -10,6 +10,10 @@ import { type Node, openNode } from './deployment.ts'
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
 
+const GROUND = ['audit', 'revocation', 'resources', 'tenants']
+const CREDENTIALS = [...GROUND, 'api-keys', 'tokens', 'clients', 'identity']
+const DECIDING = [...CREDENTIALS, 'limits', 'usage', 'verify']
+
 /** Which modules a module may import, besides kernel, and by what files (see `FILES`) storage and http. */
 const MODULES: Readonly<Record<string, readonly string[]>> = {
   kernel: [],
@@ -19,65 +23,20 @@ const MODULES: Readonly<Record<string, readonly string[]>> = {
   revocation: ['audit'],
   resources: ['audit', 'revocation'],
   tenants: ['audit', 'revocation'],
-  'api-keys': ['audit', 'revocation', 'resources', 'tenants'],
-  limits: ['audit', 'revocation', 'resources', 'tenants'],
-  usage: ['audit', 'revocation', 'resources', 'tenants'],
-  tokens: ['audit', 'revocation', 'resources', 'tenants'],
-  clients: ['audit', 'revocation', 'resources', 'tenants'],
+  'api-keys': GROUND,
+  limits: GROUND,
+  usage: GROUND,
+  tokens: GROUND,
+  clients: GROUND,
+  identity: GROUND,
   mail: [],
-  identity: ['audit', 'revocation', 'resources', 'tenants'],
-  verify: [
-    'audit',
-    'revocation',
-    'resources',
-    'tenants',
-    'api-keys',
-    'tokens',
-    'clients',
-    'identity',
-    'limits',
-    'usage',
-  ],
-  leaks: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens'],
-  webhooks: ['audit', 'revocation', 'resources', 'tenants', 'tokens'],
-  rotation: [
-    'audit',
-    'revocation',
-    'resources',
-    'tenants',
-    'api-keys',
-    'tokens',
-    'clients',
-    'leaks',
-    'webhooks',
-    'verify',
-  ],
-  revocations: ['audit', 'revocation', 'resources', 'tenants', 'api-keys', 'tokens', 'clients', 'identity'],
-  oauth: [
-    'audit',
-    'revocation',
-    'resources',
-    'tenants',
-    'api-keys',
-    'tokens',
-    'clients',
-    'identity',
-    'limits',
-    'usage',
-    'verify',
-  ],
-  gateway: [
-    'audit',
-    'revocation',
-    'resources',
-    'tenants',
-    'api-keys',
-    'tokens',
-    'clients',
-    'identity',
-    'limits',
-    'verify',
-  ],
+  leaks: [...GROUND, 'api-keys', 'tokens'],
+  webhooks: [...GROUND, 'tokens'],
+  revocations: CREDENTIALS,
+  verify: [...CREDENTIALS, 'limits', 'usage'],
+  rotation: [...GROUND, 'api-keys', 'tokens', 'clients', 'leaks', 'webhooks', 'verify'],
+  oauth: DECIDING,
+  gateway: DECIDING,
 }
 /** The composition root and the starts: they may import anything, and only each other may import them. */
 const APP = new Set([
