@@ -12,7 +12,7 @@ export interface Minted {
   readonly ids: readonly string[]
 }
 
-/** They live for an hour, and have about 650 bytes: a subject, a client, a grant and a session. */
+/** They live for an hour, and have about 650 bytes: a subject, a client and a grant. */
 export async function mintTokens(
   { dataDir, databaseUrl, tenantId }: BenchDeployment,
   { issuer, count, algorithm = 'ES256' }: { issuer: string; count: number; algorithm?: SigningAlgorithm },
@@ -36,8 +36,6 @@ export async function mintTokens(
         scope: 'orders:read orders:write',
         tenant: tenantId,
         gid: `gra_${String(number).padStart(22, '0')}`,
-        sid: `ses_${String(number).padStart(22, '0')}`,
-        auth_time: iat,
         rsn: deployment.feed.position,
       }),
     )

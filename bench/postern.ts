@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { openDeployment } from '../server/src/app.ts'
 import { SYSTEM } from '../server/src/bootstrap.ts'
 import { loadConfig } from '../server/src/config.ts'
@@ -12,6 +13,15 @@ import { type Measured, SERVER_CORE, startMeasured } from './child-process.ts'
 
 export const RESOURCE = 'https://bench.example.com'
 export const ROOT_SECRET = 'a root secret that only benchmarks ever use'
+
+/** In a cluster of this run's own. Answers its URL. */
+export async function createDatabase(cluster: string, name: string): Promise<string> {
+  const client = new pg.Client({ connectionString: `${cluster}/postgres` })
+  await client.connect()
+  await client.query(`CREATE DATABASE ${name}`)
+  await client.end()
+  return `${cluster}/${name}`
+}
 
 export interface BenchDeployment {
   readonly dataDir: string

@@ -8,7 +8,14 @@ import type { Bench } from './bench.ts'
 import { LOAD_CORE, type Measured, startMeasured } from './child-process.ts'
 import { against, type Line, percentile } from './measure.ts'
 import { mintTokens } from './minted-tokens.ts'
-import { type BenchDeployment, makeDeployment, RESOURCE, type RunningServer, serve } from './postern.ts'
+import {
+  type BenchDeployment,
+  createDatabase,
+  makeDeployment,
+  RESOURCE,
+  type RunningServer,
+  serve,
+} from './postern.ts'
 import type { Order } from './verifiers.ts'
 
 const PROCESSES = 4
@@ -26,7 +33,8 @@ export const revocation: Bench = {
 
     const cluster = await startCluster()
     try {
-      const postgres = await makeDeployment(0, { databaseUrl: cluster.url })
+      const databaseUrl = await createDatabase(cluster.url, 'bench')
+      const postgres = await makeDeployment(0, { databaseUrl })
       const options = { verifiers: 100, rounds, atMost: 100, otherNode: true }
       lines.push(...(await reach('Postgres, the other node', postgres, options)))
       postgres.drop()

@@ -2,13 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { startCluster } from '../server/test/postgres-cluster.ts'
 import type { Bench } from './bench.ts'
 import { SERVER_CORE, startMeasured } from './child-process.ts'
 import { post, startLoad } from './load.ts'
 import { against, type Line, ratios, spread } from './measure.ts'
-import { type BenchDeployment, makeDeployment, RESOURCE, serve } from './postern.ts'
+import { type BenchDeployment, createDatabase, makeDeployment, RESOURCE, serve } from './postern.ts'
 
 const CALLERS = 50
 
@@ -105,11 +104,4 @@ async function onDatabase(
       atLeast: 3,
     }),
   ]
-}
-
-async function createDatabase(base: string, name: string): Promise<void> {
-  const client = new pg.Client({ connectionString: `${base}/postgres` })
-  await client.connect()
-  await client.query(`CREATE DATABASE ${name}`)
-  await client.end()
 }
